@@ -1,0 +1,242 @@
+// Package outbox keeps every accepted event, and what is still to be delivered
+// of it, on disk.
+//
+// The promise: when Writer.Put returns nil, the event and its deliveries survive
+// kill -9 and a power cut. Each delivery then stays pending until an attempt
+// ends it, its time is up, or an operator discards it:
+//
+//	                 ┌──── retry / held ────┐
+//	                 ▼                      │
+//	accept ──> pending ──── attempt ────────┼──> delivered
+//	                 ▲                      ├──> dead  (rejected, or max_age reached)
+//	                 └── retried by hand ───┘
+//	pending, dead ── discarded by hand ──> discarded
+//
+// An end that could not be recorded before a crash is an attempt that is made
+// again: deliveries are at least once, and a repeat carries the same ids.
+//
+// The outbox leaves to others what to send where (rules), when to try again
+// (dispatch) and how (target). Only implementations of Store speak SQL.
+package outbox
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"invitation-relay/relay/event"
+)
+
+// Address is where one delivery goes: the name of a target, or for a target
+// with several recipients "name.recipient", where recipient is a short hash and
+// never a mail address. Names contain no dot, so the first dot separates.
+type Address string
+
+// AddressOf joins a target's name and a recipient's hash ("" for none).
+func AddressOf(target, recipient string) Address {
+	if recipient == "" {
+		return Address(target)
+	}
+	return Address(target + "." + recipient)
+}
+
+// Target is the name of the target.
+func (a Address) Target() string { t, _, _ := strings.Cut(string(a), "."); return t }
+
+// Recipient is the recipient's hash, "" when the target has no recipients.
+func (a Address) Recipient() string { _, r, _ := strings.Cut(string(a), "."); return r }
+
+// Key names one delivery: one event for one address.
+type Key struct {
+	Event   event.ID
+	Address Address
+}
+
+// String is the delivery id, "EVENT-ID.ADDRESS": usable as it stands in a URL
+// path, a file name and the left side of a Message-ID.
+func (k Key) String() string { return k.Event.String() + "." + string(k.Address) }
+
+// ParseKey is the inverse of Key.String.
+func ParseKey(s string) (Key, error) {
+	id, addr, ok := strings.Cut(s, ".")
+	if !ok || addr == "" {
+		return Key{}, event.ErrBadID
+	}
+	e, err := event.ParseID(id)
+	return Key{e, Address(addr)}, err
+}
+
+// Verdict is what one rule said of one event, recorded when it was not
+// "no_match": "match", "error" or "shadow".
+type Verdict struct {
+	Rule    string `json:"name"`
+	Verdict string `json:"verdict"`
+}
+
+// Entry is one event on its way into the store.
+type Entry struct {
+	Event    *event.Event
+	Verdicts []Verdict
+	To       []Address // its deliveries; may be empty: then the event is only history
+
+	// DedupeSince: an event of the same source with the same Dedupe received at
+	// or after this time makes this entry a duplicate. Zero: no deduplication.
+	DedupeSince time.Time
+
+	// Set by Store.Write: Duplicate entries are not stored, and StoredID is the
+	// id of the event that was there first (else Event.ID).
+	Duplicate bool
+	StoredID  event.ID
+}
+
+// Attempt is one ended try of a delivery, and what became of the delivery.
+type Attempt struct {
+	Key      Key
+	Number   int // 1 for the first
+	At       time.Time
+	Duration time.Duration
+	Outcome  event.Outcome // zero: no try was made, only the state changes (max_age reached, discarded, retried by hand)
+	Status   int           // HTTP status or SMTP code, 0 when there was none
+	Reason   string        // redacted, for an operator; "" for success
+	Tries    int           // tries made inside the attempt, at least 1
+
+	State  event.State // of the delivery from now on
+	NextAt time.Time   // when State is Pending
+}
+
+// Batch is what one transaction makes durable.
+type Batch struct {
+	Entries  []*Entry
+	Attempts []Attempt
+	Refused  []*event.Refused
+}
+
+// Pending is one delivery to be tried.
+type Pending struct {
+	Key       Key
+	Attempts  int       // made so far
+	CreatedAt time.Time // when the event was received: max_age counts from here
+	Event     *event.Event
+}
+
+// Query asks for deliveries that are due.
+type Query struct {
+	Addresses []Address
+	DueBy     time.Time // next attempt at or before this
+	AfterSeq  int64     // of those never tried, only events with a greater Seq; 0 for all
+	Limit     int
+}
+
+// Hold says that a target is broken as a whole and its deliveries wait.
+type Hold struct {
+	Target string
+	Since  time.Time
+	Reason string // redacted, for an operator
+	ByHand bool   // only a release by hand ends it
+}
+
+// Count is what a store has of one address.
+type Count struct {
+	Pending, Delivered, Dead int
+	Oldest                   time.Time // receipt of the oldest pending one; zero when none
+}
+
+// Store is a durable outbox. All methods are safe for concurrent use, but Write
+// is called by one goroutine (the Writer). Errors wrap event.ErrUnavailable when
+// trying again later may help. Two implementations pass one suite: storetest.
+type Store interface {
+	// Write makes the whole batch durable or none of it, and fills in the
+	// results of its entries. After an error the store is as it was, and stays
+	// usable: the next Write may succeed. An Attempt of a delivery that is not
+	// pending any more is ignored unless its Outcome is zero.
+	Write(ctx context.Context, b *Batch) error
+	// Claim returns pending deliveries that are due, those never tried first in
+	// the order of their events, and when the next one not yet due will be
+	// (zero: none). It changes nothing: whoever claims remembers what it holds.
+	// Event.Fields is nil: the store does not decode bodies.
+	Claim(ctx context.Context, q Query) (due []Pending, next time.Time, err error)
+	// Advance makes at most limit waiting deliveries of the addresses due at
+	// once, and says how many it changed.
+	Advance(ctx context.Context, to []Address, now time.Time, limit int) (int, error)
+
+	// Event returns one event with its body, or event.ErrNotFound.
+	Event(ctx context.Context, id event.ID) (*StoredEvent, error)
+	// Delivery returns one delivery, or event.ErrNotFound.
+	Delivery(ctx context.Context, k Key) (*StoredDelivery, error)
+	// Attempts returns the recorded attempts of a delivery, oldest first.
+	Attempts(ctx context.Context, k Key) ([]Attempt, error)
+	// Events and Deliveries list newest first, without bodies; more says
+	// whether there are older ones, to be asked for with Filter.Before.
+	Events(ctx context.Context, f Filter) (items []StoredEvent, more bool, err error)
+	Deliveries(ctx context.Context, f Filter) (items []StoredDelivery, more bool, err error)
+	// Refused lists what intake refused and kept, newest first.
+	Refused(ctx context.Context, f Filter) (items []event.Refused, more bool, err error)
+	// Counts returns what each address has, also those no longer in the config.
+	Counts(ctx context.Context) (map[Address]Count, error)
+
+	// SetHold records or (with Since zero) removes a hold; Holds lists them.
+	SetHold(ctx context.Context, h Hold) error
+	Holds(ctx context.Context) ([]Hold, error)
+
+	// Purge erases, in transactions short enough not to delay accepting, what
+	// the retention no longer covers, and says how many rows it removed.
+	Purge(ctx context.Context, r Retention) (int, error)
+	// Check reports whether the store would take a write now.
+	Check(ctx context.Context) error
+	// LastSeq is the greatest Seq ever stored, for event.IDs.Floor.
+	LastSeq() int64
+	Close() error
+}
+
+// Retention says what Purge may erase.
+type Retention struct {
+	Bodies       time.Time                                        // bodies of events finished before this
+	Rows         time.Time                                        // rows, dead letters included, finished before this
+	RefusedAfter func(source string) (before time.Time, keep int) // refused ones older than before, and all but the newest keep
+}
+
+// Filter selects for a list. Zero fields select everything.
+type Filter struct {
+	State        string // a delivery's state; for events "pending", "finished"
+	Target       string
+	Source       string
+	ID           string // subject: the invitation's id
+	Ticket       string
+	Person       string // cifcod
+	Since, Until time.Time
+	Limit        int    // 1 to 1000; 0 means 50
+	Before       string // opaque: Cursor of the last item of the page before
+}
+
+// StoredEvent is an event as the store has it. Body is nil in lists, and once
+// the retention has passed.
+type StoredEvent struct {
+	event.Event
+	Verdicts   []Verdict
+	To         []Address
+	Open       int       // deliveries still pending
+	FinishedAt time.Time // zero while Open > 0
+}
+
+// StoredDelivery is a delivery as the store has it.
+type StoredDelivery struct {
+	Key         Key
+	State       event.State
+	Attempts    int
+	NextAt      time.Time // zero unless pending and tried before
+	LastOutcome event.Outcome
+	LastStatus  int
+	LastReason  string
+	CreatedAt   time.Time
+	FinishedAt  time.Time // zero while pending
+}
+
+var (
+	// ErrLocked says that another process has the store open.
+	ErrLocked = errors.New("another invitation-relay is using this store")
+	// ErrNewer says that a newer release has changed the store's schema.
+	ErrNewer = errors.New("the store was written by a newer release")
+	// ErrCorrupt says that the store is damaged; the text names the way out.
+	ErrCorrupt = errors.New("the store is damaged")
+)
