@@ -125,6 +125,7 @@ type Query struct {
 	Addresses []Address
 	DueBy     time.Time // next attempt at or before this
 	AfterSeq  int64     // of those never tried, only events with a greater Seq; 0 for all
+	BeforeSeq int64     // only events with a smaller Seq, tried or not; 0 for all
 	Limit     int
 }
 
