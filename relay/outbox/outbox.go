@@ -81,7 +81,8 @@ type Entry struct {
 	To       []Address // its deliveries; may be empty: then the event is only history
 
 	// DedupeSince: an event of the same source with the same Dedupe received at
-	// or after this time makes this entry a duplicate. Zero: no deduplication.
+	// or after this time makes this entry a duplicate. Zero: no deduplication,
+	// and no later entry is a duplicate of this one.
 	DedupeSince time.Time
 
 	// Set by Store.Write: Duplicate entries are not stored, and StoredID is the
@@ -126,7 +127,7 @@ type Query struct {
 	DueBy     time.Time // next attempt at or before this
 	AfterSeq  int64     // of those never tried, only events with a greater Seq; 0 for all
 	BeforeSeq int64     // only events with a smaller Seq, tried or not; 0 for all
-	Limit     int
+	Limit     int       // deliveries of one event are not cut apart: a few more may come
 }
 
 // Hold says that a target is broken as a whole and its deliveries wait.
@@ -149,29 +150,42 @@ type Count struct {
 type Store interface {
 	// Write makes the whole batch durable or none of it, and fills in the
 	// results of its entries. After an error the store is as it was, and stays
-	// usable: the next Write may succeed. An Attempt of a delivery that is not
-	// pending any more is ignored unless its Outcome is zero.
+	// usable: the next Write may succeed. An error that does not wrap
+	// event.ErrUnavailable is the fault of something in the batch.
+	//
+	// Of the attempts these are ignored: one that was recorded before (same key,
+	// number and time), one of a delivery the store does not know, one of a
+	// delivery that is not pending any more; and, with a zero Outcome, a change
+	// of state that the drawing above has no arrow for. (By hand, a delivered or
+	// discarded delivery may be made pending again like a dead one.)
 	Write(ctx context.Context, b *Batch) error
 	// Claim returns pending deliveries that are due, those never tried first in
-	// the order of their events, and when the next one not yet due will be
-	// (zero: none). It changes nothing: whoever claims remembers what it holds.
-	// Event.Fields is nil: the store does not decode bodies.
+	// the order of their events, then the others in the order they became due,
+	// and when the next one not yet due will be (zero: none). It changes nothing:
+	// whoever claims remembers what it holds. Event.Fields is nil and Person
+	// empty: the store does not decode bodies. An event whose row is damaged is
+	// left out and logged; it stays pending.
 	Claim(ctx context.Context, q Query) (due []Pending, next time.Time, err error)
 	// Advance makes at most limit waiting deliveries of the addresses due at
 	// once, and says how many it changed.
 	Advance(ctx context.Context, to []Address, now time.Time, limit int) (int, error)
 
-	// Event returns one event with its body, or event.ErrNotFound.
+	// Event returns one event with its body, or event.ErrNotFound, or
+	// ErrCorrupt when its row is damaged.
 	Event(ctx context.Context, id event.ID) (*StoredEvent, error)
 	// Delivery returns one delivery, or event.ErrNotFound.
 	Delivery(ctx context.Context, k Key) (*StoredDelivery, error)
-	// Attempts returns the recorded attempts of a delivery, oldest first.
+	// Attempts returns the recorded attempts of a delivery and its changes of
+	// state without one (Outcome zero), oldest first; times to the microsecond.
 	Attempts(ctx context.Context, k Key) ([]Attempt, error)
-	// Events and Deliveries list newest first, without bodies; more says
-	// whether there are older ones, to be asked for with Filter.Before.
+	// Events and Deliveries list newest first, without bodies, the deliveries of
+	// one event by address; more says whether there are older ones, to be asked
+	// for with Filter.Before.
 	Events(ctx context.Context, f Filter) (items []StoredEvent, more bool, err error)
 	Deliveries(ctx context.Context, f Filter) (items []StoredDelivery, more bool, err error)
-	// Refused lists what intake refused and kept, newest first.
+	// Refused lists what intake refused and kept, newest first, with bodies. Of
+	// the filter it heeds Source, ID (here the event id), Since, Until, Limit and
+	// Before.
 	Refused(ctx context.Context, f Filter) (items []event.Refused, more bool, err error)
 	// Counts returns what each address has, also those no longer in the config.
 	Counts(ctx context.Context) (map[Address]Count, error)
@@ -181,7 +195,7 @@ type Store interface {
 	Holds(ctx context.Context) ([]Hold, error)
 
 	// Purge erases, in transactions short enough not to delay accepting, what
-	// the retention no longer covers, and says how many rows it removed.
+	// the retention no longer covers, and says how many bodies and rows that was.
 	Purge(ctx context.Context, r Retention) (int, error)
 	// Check reports whether the store would take a write now.
 	Check(ctx context.Context) error
@@ -192,26 +206,27 @@ type Store interface {
 
 // Retention says what Purge may erase.
 type Retention struct {
-	Bodies       time.Time                                        // bodies of events finished before this
+	Bodies       time.Time                                        // bodies of events finished before this without a dead delivery
 	Rows         time.Time                                        // rows, dead letters included, finished before this
 	RefusedAfter func(source string) (before time.Time, keep int) // refused ones older than before, and all but the newest keep
 }
 
-// Filter selects for a list. Zero fields select everything.
+// Filter selects for a list. Zero fields select everything; fields that are set
+// must all hold.
 type Filter struct {
 	State        string // a delivery's state; for events "pending", "finished"
 	Target       string
 	Source       string
 	ID           string // subject: the invitation's id
 	Ticket       string
-	Person       string // cifcod
-	Since, Until time.Time
-	Limit        int    // 1 to 1000; 0 means 50
-	Before       string // opaque: Cursor of the last item of the page before
+	Person       string    // cifcod
+	Since, Until time.Time // received at or after Since and before Until
+	Limit        int       // 1 to 1000; 0 means 50
+	Before       string    // opaque: Cursor of the last item of the page before
 }
 
 // StoredEvent is an event as the store has it. Body is nil in lists, and once
-// the retention has passed.
+// the retention has passed; Person is always empty, Fields nil. To is sorted.
 type StoredEvent struct {
 	event.Event
 	Verdicts   []Verdict
@@ -219,6 +234,9 @@ type StoredEvent struct {
 	Open       int       // deliveries still pending
 	FinishedAt time.Time // zero while Open > 0
 }
+
+// Cursor is the Filter.Before that continues a list after this event.
+func (e *StoredEvent) Cursor() string { return e.ID.String() }
 
 // StoredDelivery is a delivery as the store has it.
 type StoredDelivery struct {
@@ -233,7 +251,15 @@ type StoredDelivery struct {
 	FinishedAt  time.Time // zero while pending
 }
 
+// Cursor is the Filter.Before that continues a list after this delivery.
+// (A list of refused events continues after the id of its last one.)
+func (d *StoredDelivery) Cursor() string { return d.Key.String() }
+
 var (
+	// ErrUncertain says that an entry may yet be stored although Put has
+	// returned an error: its commit was under way. It comes with
+	// event.ErrUnavailable.
+	ErrUncertain = errors.New("the commit was not waited for")
 	// ErrLocked says that another process has the store open.
 	ErrLocked = errors.New("another invitation-relay is using this store")
 	// ErrNewer says that a newer release has changed the store's schema.
