@@ -1,0 +1,194 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	answerWithin = 30 * time.Second // after that a request of ours is given up
+	anonymous    = "anonymous"      // the user of an open API in the audit log
+)
+
+// call is one request that has passed everything but its endpoint.
+type call struct {
+	ctx   context.Context
+	req   *http.Request
+	query url.Values
+	attrs []slog.Attr // what the audit line says beside user and action: ids, never input as it came
+}
+
+// route is a path and what it does by method; with no methods, what we do not know.
+type route struct {
+	path    string
+	methods map[string]endpoint
+}
+
+// routes builds the handler: one route for each path, and one for all others.
+func (a *api) routes() http.Handler {
+	byPath := map[string]*route{"/": {path: "unknown"}}
+	for _, e := range a.endpoints() {
+		rt := byPath[e.path]
+		if rt == nil {
+			rt = &route{path: e.path, methods: map[string]endpoint{}}
+			byPath[e.path] = rt
+		}
+		rt.methods[e.method] = e
+	}
+	mux := http.NewServeMux()
+	for path, rt := range byPath {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, rt) })
+	}
+	return mux
+}
+
+// serve is the one way in: who may come, what is asked, what is answered,
+// counted and recorded. The order matters: nothing is read from a request
+// before it is known whose it is.
+func (a *api) serve(w http.ResponseWriter, r *http.Request, rt *route) {
+	out := &recorder{ResponseWriter: w}
+	harden(out.Header())
+	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
+	defer cancel()
+	c := &call{ctx: ctx, req: r}
+
+	e, user, err := a.admit(c, rt)
+	switch {
+	case err != nil:
+		a.fail(ctx, out, err)
+	case e.raw != nil:
+		e.raw.ServeHTTP(out, r)
+	default:
+		var answer any
+		if answer, err = e.do(c); err != nil {
+			a.fail(ctx, out, err)
+		} else {
+			a.write(out, http.StatusOK, "application/json", answer)
+		}
+	}
+	a.metrics.requests.WithLabelValues(rt.path, strconv.Itoa(out.status)).Inc()
+	if e.action != "" && user != "" {
+		attrs := append([]slog.Attr{slog.String("user", user), slog.String("action", e.action), slog.Int("status", out.status)}, c.attrs...)
+		a.audit.LogAttrs(r.Context(), slog.LevelInfo, "operator's change", attrs...)
+	}
+}
+
+// admit decides whether the request gets to its endpoint, and as whom. The
+// endpoint and the user are returned as far as they are known, for the audit
+// line of a refusal.
+func (a *api) admit(c *call, rt *route) (e endpoint, user string, err error) {
+	r := c.req
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	e, known := rt.methods[method]
+
+	users := a.Users()
+	if !e.public {
+		if err := a.checkHost(r, len(users) == 0); err != nil {
+			return e, "", err
+		}
+	}
+	who := User{Name: anonymous, Role: Operator}
+	if len(users) > 0 && !e.public {
+		if who, err = a.door.identify(c.ctx, r, users); err != nil {
+			return e, "", err
+		}
+	}
+	switch {
+	case rt.methods == nil:
+		return e, who.Name, &problem{Status: http.StatusNotFound, Detail: "there is nothing at this path"}
+	case !known:
+		return e, who.Name, &problem{Status: http.StatusMethodNotAllowed, allow: rt.allowed()}
+	}
+	if e.method != http.MethodGet {
+		if err := a.browsers.Check(r); err != nil {
+			return e, who.Name, &problem{Status: http.StatusForbidden, Detail: "a page of another site may not do this"}
+		}
+		if who.Role != Operator {
+			return e, who.Name, &problem{Status: http.StatusForbidden, Detail: "this needs the role operator"}
+		}
+		if err := noBody(r); err != nil {
+			return e, who.Name, err
+		}
+	}
+	if e.public || e.raw != nil {
+		return e, who.Name, nil // probes and scrapers may add what they like
+	}
+	c.query, err = parseQuery(r.URL.RawQuery, e.params)
+	return e, who.Name, err
+}
+
+// allowed is the Allow header of a route (RFC 9110, section 10.2.1).
+func (rt *route) allowed() string {
+	var list []string
+	for m := range rt.methods {
+		list = append(list, m)
+		if m == http.MethodGet {
+			list = append(list, http.MethodHead)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+// noBody refuses a body: what our POSTs need is in their path.
+func noBody(r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if n, _ := io.ReadFull(r.Body, make([]byte, 1)); n > 0 {
+		return &problem{Status: http.StatusBadRequest, Detail: "this takes no body"}
+	}
+	return nil
+}
+
+// write answers with v as JSON. It is encoded first, so that a mistake of ours
+// is a 500 and not half an answer.
+func (a *api) write(w http.ResponseWriter, status int, contentType string, v any) {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		a.log.Error("answer could not be encoded", "err", err)
+		status, contentType = http.StatusInternalServerError, "application/problem+json"
+		b.Reset()
+		b.WriteString(`{"type":"about:blank","title":"Internal Server Error","status":500}` + "\n")
+	}
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // a client that has gone needs no answer
+}
+
+// recorder remembers the status that was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController through.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
