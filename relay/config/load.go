@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Options is the world a config is read in.
@@ -32,7 +35,49 @@ func Load(path string, o Options) (*Config, Problems) {
 // Parse checks data as Load does; path is where it was read from, and what files
 // named in it are relative to.
 func Parse(path string, data []byte, o Options) (*Config, Problems) {
-	_ = data
-	_ = o
-	return &Config{Path: path}, nil
+	f := &file{name: path, text: newText(data), places: make(map[string]place)}
+	root := f.read(data)
+	if root == nil {
+		return nil, f.problems
+	}
+	c := &Config{Path: path}
+	setDefaults(c)
+	d := &decoder{
+		file: f, world: newWorld(path, o),
+		active: make(map[*yaml.Node]bool), order: make(map[string][]string),
+	}
+	d.value(at{}, nil, root, reflect.ValueOf(c).Elem())
+	c.name(d.order["sources"], d.order["targets"])
+	c.locate()
+	k := &checker{file: f, c: c}
+	k.check()
+	problems := f.problems.tidy()
+	if problems.Err() != nil {
+		return nil, problems
+	}
+	return c, problems
+}
+
+// name tells sources and targets what they are called.
+func (c *Config) name(sources, targets []string) {
+	c.sourceOrder, c.targetOrder = sources, targets
+	for name, s := range c.Sources {
+		s.Name = name
+	}
+	for name, t := range c.Targets {
+		t.Name = name
+	}
+}
+
+// locate makes the files the config names independent of the working directory.
+func (c *Config) locate() {
+	files := []*string{&c.Server.TLS.CertFile, &c.Server.TLS.KeyFile, &c.Server.TLS.ClientCAFile}
+	for _, t := range c.Targets {
+		if t.HTTP != nil {
+			files = append(files, &t.HTTP.TLS.CAFile, &t.HTTP.TLS.CertFile, &t.HTTP.TLS.KeyFile)
+		}
+	}
+	for _, f := range files {
+		*f = besides(c.Path, *f)
+	}
 }

@@ -78,10 +78,18 @@ func (p Problems) Unwrap() []error {
 // tidy sorts by position and drops repeats: what stands behind an anchor is read
 // once for each alias.
 func (p Problems) tidy() Problems {
+	type same struct {
+		line, col int
+		message   string
+	}
+	seen := make(map[same]bool, len(p))
+	p = slices.DeleteFunc(p, func(q Problem) bool {
+		s := same{q.Line, q.Col, q.Message}
+		defer func() { seen[s] = true }()
+		return seen[s]
+	})
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
-	return slices.CompactFunc(p, func(a, b Problem) bool {
-		return a.Line == b.Line && a.Col == b.Col && a.Message == b.Message
-	})
+	return p
 }

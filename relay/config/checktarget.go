@@ -1,0 +1,114 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"invitation-relay/relay/target"
+	"invitation-relay/rules"
+)
+
+// kind is one of a target's kinds; each checks its own settings.
+type kind interface {
+	Check(env *rules.Env, r target.Report)
+}
+
+func (k *checker) targets() {
+	k.names("targets", k.c.targetOrder)
+	for _, t := range k.c.TargetsInOrder() {
+		at := dot("targets", t.Name)
+		if !k.oneKind(at, t) {
+			continue
+		}
+		setTargetDefaults(t, k.has(at+".rate"), k.has(at+".concurrency"))
+		k.between(at+".concurrency", t.Concurrency, 1, 1024)
+		k.retry(at+".retry", &t.Retry)
+		k.lasts(at+".digest.every", t.Digest.Every, 0, day)
+		k.between(at+".digest.max", t.Digest.Max, 1, 1000)
+		k.settings(at+"."+t.Kind(), t)
+	}
+}
+
+// oneKind makes sure that there is one kind, and no second.
+func (k *checker) oneKind(at string, t *Target) bool {
+	var kinds []string
+	for _, kd := range []struct {
+		name string
+		set  bool
+	}{{"http", t.HTTP != nil}, {"slack", t.Slack != nil}, {"email", t.Email != nil}, {"log", t.Log != nil}} {
+		if kd.set {
+			kinds = append(kinds, kd.name)
+		}
+	}
+	switch {
+	case len(kinds) == 1:
+		return true
+	case len(kinds) > 1:
+		k.atKey(at, fmt.Sprintf("%s: a target has one kind, this one has %s", at, strings.Join(kinds, " and ")), "make a target of each; a rule's to can name both")
+	case !k.brokenBelow(at):
+		k.atKey(at, at+": no kind of target", "one of http:, slack:, email: and log: says where events go")
+	}
+	return false
+}
+
+// settings has a kind check itself.
+func (k *checker) settings(at string, t *Target) {
+	var of kind
+	switch t.Kind() {
+	case "http":
+		of = t.HTTP
+	case "slack":
+		of = t.Slack
+	case "email":
+		of = t.Email
+	default:
+		of = t.Log
+	}
+	of.Check(k.c.Env, func(path string, line, col int, message, hint string) {
+		whole := at
+		switch {
+		case strings.HasPrefix(path, "["):
+			whole += path
+		case path != "":
+			whole = dot(at, path)
+		}
+		k.foreign(whole, whole, line, col, Problem{Message: message, Hint: hint})
+	})
+}
+
+func (k *checker) retry(at string, r *Retry) {
+	k.lasts(at+".initial", r.Initial, time.Millisecond, 365*day)
+	k.lasts(at+".max", r.Max, time.Millisecond, 365*day)
+	k.lasts(at+".max_age", r.MaxAge, 0, 365*day)
+	k.between(at+".quick", r.Quick, 0, 10)
+	if r.Initial > r.Max {
+		path := at + ".max"
+		if !k.has(path) {
+			path = at + ".initial"
+		}
+		k.say(path, "initial must not be longer than max", "max is 1h when it is not set")
+	}
+}
+
+// unused warns of targets that nothing refers to.
+func (k *checker) unused() {
+	if len(k.c.Rules) == 0 || k.brokenBelow("rules") {
+		return
+	}
+	used := make(map[string]bool)
+	for _, r := range k.c.Rules {
+		for _, name := range r.To {
+			used[name] = true
+		}
+	}
+	for _, name := range k.c.Alarms.To {
+		used[name] = true
+	}
+	for _, name := range k.c.targetOrder {
+		if at := dot("targets", name); !used[name] {
+			n := k.places[at].key
+			k.add(n, Problem{Message: at + ": no rule sends to it", Hint: "name it in the to: of a rule, or leave it out", Warning: true})
+		}
+	}
+}
