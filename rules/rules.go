@@ -7,7 +7,15 @@
 // quotes no value of the event. It knows nothing of HTTP, storage or targets.
 package rules
 
-import "time"
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+)
 
 // Input is one event as expressions see it. Nobody changes it.
 type Input struct {
@@ -27,47 +35,110 @@ type Rule struct {
 	Shadow   bool     // evaluated and recorded; changes nothing else
 }
 
+// Problem is a mistake in an expression or a text, for the person who wrote it.
+type Problem struct {
+	Line, Col int // 1-based, columns in characters, in the text that was compiled; 0 when not known
+	Message   string
+	Hint      string // what would help; may be empty
+	Warning   bool   // it may be meant
+}
+
 // Set is the compiled rules of a config, in their order. It is immutable and
 // safe for concurrent use.
-type Set struct{ names []string }
+type Set struct {
+	env     *Env
+	rules   []compiled
+	frame   *frame
+	targets []string
+	asks    bool // some rule asks for `unmatched`
+}
+
+type compiled struct {
+	Rule
+	*program
+	to []int // indexes of targets
+}
 
 // Compile compiles the rules, disabled ones too. Problems are by rule index;
 // the Set is nil when any of them is not a Warning.
 func Compile(env *Env, rules []Rule) (*Set, map[int][]Problem) {
-	return &Set{}, nil
+	s := &Set{env: env}
+	problems := map[int][]Problem{}
+	names := map[string]bool{}
+	index := map[string]int{}
+	failed := false
+	for i, r := range rules {
+		p, found := env.compile(r.When, position{1, 1}, true)
+		if p != nil {
+			found = append(found, p.checkBool()...)
+		}
+		for _, problem := range found {
+			problems[i] = append(problems[i], problem)
+			failed = failed || !problem.Warning
+		}
+		if p == nil {
+			continue
+		}
+		c := compiled{Rule: r, program: p}
+		for _, target := range r.To {
+			if _, ok := index[target]; !ok {
+				index[target] = len(s.targets)
+				s.targets = append(s.targets, target)
+			}
+			c.to = append(c.to, index[target])
+		}
+		if !r.Disabled {
+			for _, name := range p.names {
+				names[name] = true
+			}
+		}
+		s.rules = append(s.rules, c)
+	}
+	if failed {
+		return nil, problems
+	}
+	s.asks = names[nameUnmatched]
+	s.frame = env.frame(slices.Sorted(maps.Keys(names)))
+	return s, problems
+}
+
+// checkBool is about the value of a rule as a whole.
+func (p *program) checkBool() []Problem {
+	problem := Problem{Line: 1, Col: 1}
+	switch n := p.root.(type) {
+	case *ast.BoolNode:
+		_, written := p.parsed.(*ast.BoolNode)
+		if written && n.Value {
+			return nil // the plain way to say "every event"
+		}
+		problem.Warning = true
+		problem.Message = fmt.Sprintf("the rule is always %t", n.Value)
+		if written {
+			problem.Hint = "enabled: false switches a rule off"
+		}
+		return []Problem{problem}
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.NilNode, *ast.ConstantNode:
+		problem.Message = "a rule must be true or false, but this is always " + p.root.String()
+		return []Problem{problem}
+	}
+	switch kind := p.kind(); {
+	case kind == reflect.Bool:
+		return nil
+	case kind == reflect.Invalid && !p.root.Nature().Nil:
+		return nil // known only when an event is there
+	}
+	problem.Message = "a rule must be true or false, but this is " + p.typeName()
+	if p.kind() == reflect.Func {
+		problem.Hint = "a function is called with ()"
+	}
+	return []Problem{problem}
 }
 
 // Names are the names of the rules, in order.
-func (s *Set) Names() []string { return s.names }
-
-// Verdict is what one rule says to one event.
-type Verdict uint8
-
-const (
-	NoMatch      Verdict = iota // evaluated, false
-	Match                       // evaluated, true
-	Error                       // could not be evaluated
-	Shadowed                    // a shadow rule that would have matched
-	NotEvaluated                // disabled, or behind a rule with Stop
-)
-
-// String is the verdict's word in metrics, logs and the API; "" for not evaluated.
-func (v Verdict) String() string {
-	return [...]string{"no_match", "match", "error", "shadow", ""}[v%5]
+func (s *Set) Names() []string {
+	names := make([]string, len(s.rules))
+	for i := range s.rules {
+		names[i] = s.rules[i].Name
+	}
+	return names
 }
-
-// Decision is what all rules say to one event.
-type Decision struct {
-	Verdicts []Verdict // by rule index
-	Errors   []RuleError
-	Targets  []string // union in order of first mention, no repeats
-}
-
-// RuleError is a rule that could not be evaluated. Its text holds no value of the payload.
-type RuleError struct {
-	Rule string
-	Err  error
-}
-
-// Decide evaluates all rules. It never panics, whatever the payload.
-func (s *Set) Decide(in *Input) Decision { return Decision{} }

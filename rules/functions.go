@@ -1,0 +1,252 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // one binary, also where the system has no time zones: timezone("Europe/Berlin") must not depend on it
+	"unicode"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+)
+
+// Functions of our own, beside those of the expression language (upper, lower,
+// trim, split, join, len, any, all, filter, map, round, …):
+//
+//	| function             | gives                                                                        |
+//	| -------------------- | ---------------------------------------------------------------------------- |
+//	| mask(x)              | the first character and ***: "J***"; nothing of a text of up to two          |
+//	| initials(x)          | the first letter of each word: "J. D."                                       |
+//	| truncate(x, n)       | at most n characters, the last of them … when something was cut              |
+//	| date(x), date(x, f)  | a time, UTC: from epoch milliseconds, from an RFC 3339 or YYYY-MM-DD text,   |
+//	|                      | or from a text in Go's layout f                                              |
+//	| timezone("…")        | a time zone by its name: received_at.In(timezone("Europe/Berlin"))           |
+//	| replace(x, old, new) | as in the language, but refused when the result could pass 1 MiB             |
+//	| uniq(list)           | as in the language, but of at most 1,000 elements                            |
+//
+// mask, initials and truncate take any value, and nil as "".
+//
+// These of the language are off: now, since a replay must decide the same;
+// keys, values, toPairs and fromPairs, since their order changes from run to
+// run; repeat, since a number in a payload could ask for any amount of memory.
+func languageOptions() []expr.Option {
+	opts := []expr.Option{
+		expr.MaxNodes(maxNodes),
+		expr.Function("mask", maskFunc, new(func(any) string)),
+		expr.Function("initials", initialsFunc, new(func(any) string)),
+		expr.Function("truncate", truncateFunc, new(func(any, int) string)),
+		expr.Function("date", dateFunc, new(func(any) time.Time), new(func(any, string) time.Time)),
+		expr.Function("timezone", timezoneFunc, new(func(string) *time.Location)),
+		expr.Function("replace", replaceFunc,
+			new(func(string, string, string) string), new(func(string, string, string, int) string)),
+		expr.Function("uniq", uniqFunc, new(func([]any) []any)),
+		expr.Patch(fixedTimezone{}),
+		expr.Patch(loopBudget{}),
+	}
+	for _, name := range switchedOff() {
+		opts = append(opts, expr.DisableBuiltin(name))
+	}
+	return opts
+}
+
+func switchedOff() []string {
+	return []string{"now", "keys", "values", "toPairs", "fromPairs", "repeat"}
+}
+
+// functionNames are all functions an expression may call.
+func functionNames() []string {
+	names := []string{"mask", "initials", "truncate"} // the others replace builtins
+	off := switchedOff()
+	for _, name := range builtin.Names {
+		if !slices.Contains(off, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// funcError is an error of a function: a fixed sentence without the value.
+type funcError string
+
+func (e funcError) Error() string { return string(e) }
+
+func maskFunc(args ...any) (any, error) {
+	s, err := toText(args[0])
+	return Mask(s), err
+}
+
+// Mask hides a value but for its first character: enough to tell two people in
+// a channel apart, not enough to know either. A text of one or two characters
+// is hidden whole; of its length nothing shows.
+func Mask(s string) string {
+	runes := []rune(s)
+	switch {
+	case len(runes) == 0:
+		return ""
+	case len(runes) <= 2:
+		return "***"
+	}
+	return string(runes[:1]) + "***"
+}
+
+func initialsFunc(args ...any) (any, error) {
+	s, err := toText(args[0])
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, word := range strings.FieldsFunc(s, unicode.IsSpace) {
+		if r := []rune(word)[0]; unicode.IsLetter(r) || unicode.IsDigit(r) {
+			out = append(out, string(unicode.ToUpper(r))+".")
+		}
+	}
+	return strings.Join(out, " "), nil
+}
+
+func truncateFunc(args ...any) (any, error) {
+	s, err := toText(args[0])
+	if err != nil {
+		return nil, err
+	}
+	n, ok := toInt(args[1])
+	if !ok {
+		return nil, funcError("truncate() needs an integer as its second argument")
+	}
+	return truncate(s, n), nil
+}
+
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	runes := []rune(s)
+	switch {
+	case len(runes) <= n:
+		return s
+	case n < 1:
+		return ""
+	}
+	return strings.TrimRightFunc(string(runes[:n-1]), unicode.IsSpace) + "…"
+}
+
+func toInt(v any) (int, bool) {
+	switch v := v.(type) {
+	case int:
+		return v, true
+	case float64:
+		return wholeNumber(v)
+	}
+	return 0, false
+}
+
+// wholeNumber is the integer a JSON number stands for, if it is one that a
+// float64 holds exactly.
+func wholeNumber(f float64) (int, bool) {
+	if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return 0, false
+	}
+	return int(f), true
+}
+
+func dateFunc(args ...any) (any, error) {
+	switch v := args[0].(type) {
+	case time.Time:
+		return v.UTC(), nil
+	case string:
+		layouts := []string{time.RFC3339, time.DateOnly, time.DateTime, "2006-01-02T15:04:05"}
+		if len(args) > 1 {
+			layout, ok := args[1].(string)
+			if !ok {
+				return nil, funcError("date() needs a text as its layout")
+			}
+			layouts = []string{layout}
+		}
+		for _, layout := range layouts {
+			// In UTC, so that an offset never turns into the machine's own zone.
+			if t, err := time.ParseInLocation(layout, v, time.UTC); err == nil {
+				return t.UTC(), nil
+			}
+		}
+		return nil, funcError("date() cannot read the text as a date")
+	}
+	if ms, ok := toInt(args[0]); ok {
+		return time.UnixMilli(int64(ms)).UTC(), nil
+	}
+	return nil, funcError("date() needs a text, or epoch milliseconds")
+}
+
+// timezoneFunc is never called: fixedTimezone has put its value there.
+func timezoneFunc(...any) (any, error) { return nil, funcError("timezone() needs a fixed name") }
+
+// fixedTimezone looks time zones up while compiling: at run time that would
+// read files, and by names a sender chose. checkTimezone has refused others.
+type fixedTimezone struct{}
+
+// Visit replaces timezone("…") by the time zone.
+func (fixedTimezone) Visit(n *ast.Node) {
+	if name, ok := timezoneName(*n); ok {
+		if loc, err := loadZone(name); err == nil {
+			ast.Patch(n, &ast.ConstantNode{Value: loc})
+		}
+	}
+}
+
+// timezoneName is the fixed name in a call of timezone.
+func timezoneName(n ast.Node) (string, bool) {
+	call, ok := n.(*ast.CallNode)
+	if !ok || len(call.Arguments) != 1 {
+		return "", false
+	}
+	if id, ok := call.Callee.(*ast.IdentifierNode); !ok || id.Value != "timezone" {
+		return "", false
+	}
+	name, ok := call.Arguments[0].(*ast.StringNode)
+	if !ok {
+		return "", false
+	}
+	return name.Value, true
+}
+
+// loadZone refuses the machine's own zone: a replay elsewhere must decide the same.
+func loadZone(name string) (*time.Location, error) {
+	if name == "Local" {
+		return nil, fmt.Errorf("load time zone %q: depends on the machine", name)
+	}
+	return time.LoadLocation(name)
+}
+
+// uniqFunc bounds what compares every element with every other.
+func uniqFunc(args ...any) (any, error) {
+	if v := reflect.ValueOf(args[0]); v.Kind() == reflect.Slice && v.Len() > 1000 {
+		return nil, funcError("uniq() takes at most 1,000 elements")
+	}
+	return builtin.Builtins[builtin.Index["uniq"]].Func(args...)
+}
+
+// maxReplaced bounds what replace() may make: with an empty or short old text
+// and a long new one it multiplies sizes.
+const maxReplaced = 1 << 20
+
+func replaceFunc(args ...any) (any, error) {
+	s, ok1 := args[0].(string)
+	old, ok2 := args[1].(string)
+	with, ok3 := args[2].(string)
+	if !ok1 || !ok2 || !ok3 {
+		return nil, funcError("replace() needs texts")
+	}
+	n := -1
+	if len(args) > 3 {
+		if n, ok1 = toInt(args[3]); !ok1 {
+			return nil, funcError("replace() needs an integer as its fourth argument")
+		}
+	}
+	if strings.Count(s, old)*len(with) > maxReplaced {
+		return nil, funcError("replace() would make too long a text")
+	}
+	return strings.Replace(s, old, with, n), nil
+}
