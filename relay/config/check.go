@@ -31,25 +31,13 @@ func (k *checker) check() {
 	k.unused()
 }
 
-// say reports a mistake in the value at path, with the path in front.
-func (k *checker) say(path, message, hint string) { k.wrong(path, path+": "+message, hint) }
-
 // missing reports that path is not there, unless it is misspelt.
 func (k *checker) missing(path, hint string) {
 	section, key := "", path
 	if i := strings.LastIndexByte(path, '.'); i >= 0 {
 		section, key = path[:i], path[i+1:]
 	}
-	k.wrong(path, label(section)+": "+key+" is missing", hint)
-}
-
-// quoted is the value at path between quotation marks, or a word for it when it
-// must not be seen.
-func (k *checker) quoted(path, value string) string {
-	if k.places[path].hidden {
-		return "the value"
-	}
-	return strconv.Quote(value)
+	k.blame(path, label(section), key+" is missing", hint)
 }
 
 func (k *checker) oneOf(path, value string, known ...string) {
@@ -59,10 +47,10 @@ func (k *checker) oneOf(path, value string, known ...string) {
 		}
 	}
 	if p := k.places[path]; p.hidden || value == "" {
-		k.say(path, "must be one of: "+strings.Join(known, ", "), "")
+		k.wrong(path, "must be one of: "+strings.Join(known, ", "), "")
 		return
 	}
-	k.say(path, fmt.Sprintf("%q is none of: %s", value, strings.Join(known, ", ")), suggestion(value, known))
+	k.wrong(path, fmt.Sprintf("%q is none of: %s", value, strings.Join(known, ", ")), suggestion(value, known))
 }
 
 // suggestion is didYouMean where the message has the list already.
@@ -75,13 +63,13 @@ func suggestion(word string, known []string) string {
 
 func (k *checker) between(path string, value, least, most int) {
 	if value < least || value > most {
-		k.say(path, fmt.Sprintf("must be %d to %d", least, most), "")
+		k.wrong(path, fmt.Sprintf("must be %d to %d", least, most), "")
 	}
 }
 
 func (k *checker) lasts(path string, value, least, most time.Duration) {
 	if value < least || value > most {
-		k.say(path, "must be "+shortDuration(least)+" to "+shortDuration(most), "")
+		k.wrong(path, "must be "+shortDuration(least)+" to "+shortDuration(most), "")
 	}
 }
 
@@ -111,7 +99,7 @@ const (
 func (k *checker) names(section string, order []string) {
 	for _, name := range order {
 		if !goodName.MatchString(name) {
-			k.atKey(dot(section, name), dot(section, name)+": "+nameRule, nameHint)
+			k.atKey(dot(section, name), Problem{Message: nameRule, Hint: nameHint})
 		}
 	}
 }
@@ -121,16 +109,16 @@ func (k *checker) address(path, value string) (host string, port int, ok bool) {
 	const hint = `":8080" is every address of this machine, "127.0.0.1:8080" only itself`
 	host, digits, err := net.SplitHostPort(value)
 	if err != nil {
-		k.say(path, "must be host:port", hint)
+		k.wrong(path, "must be host:port", hint)
 		return "", 0, false
 	}
 	port, err = strconv.Atoi(digits)
 	if err != nil || port < 0 || port > 65535 {
-		k.say(path, "the port must be 0 to 65535", hint)
+		k.wrong(path, "the port must be 0 to 65535", hint)
 		return "", 0, false
 	}
 	if strings.ContainsAny(host, "/ \t\r\n@") {
-		k.say(path, "the host must be a name or an address", hint)
+		k.wrong(path, "the host must be a name or an address", hint)
 		return "", 0, false
 	}
 	return host, port, true

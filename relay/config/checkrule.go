@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,37 +15,60 @@ func (k *checker) env() {
 	var good []rules.Source
 	for _, s := range k.c.SourcesInOrder() {
 		at := dot("sources", s.Name)
-		rs := rules.Source{Name: s.Name, Preset: s.Preset, Fields: make(map[string]rules.Type)}
-		if !slices.Contains(rules.Presets(), s.Preset) {
-			rs.Preset = nearest(s.Preset, rules.Presets()) // the one that was meant, if it can be seen
-			if rs.Preset == "" {
-				rs.Preset = "invitation"
+		own := rules.Source{Name: s.Name, Preset: presetMeant(s.Preset), Fields: make(map[string]rules.Type)}
+		for name, word := range s.Fields {
+			t, ok := rules.ParseType(word)
+			if ok {
+				own.Fields[name] = t
+			} else {
+				k.oneOf(dot(at+".fields", name), word, fieldTypes...)
 			}
 		}
-		if _, err := rules.NewEnv(append(good[:len(good):len(good)], rs)...); err != nil {
-			k.atKey(at, at+": "+err.Error(), "")
-			continue
+		if err := fits(good, own); err != nil {
+			k.misfits(at, err, good, &own)
 		}
-		for _, name := range k.fieldOrder(at+".fields", s.Fields) {
-			t, ok := rules.ParseType(s.Fields[name])
-			if !ok {
-				k.oneOf(dot(at+".fields", name), s.Fields[name], fieldTypes...)
-				continue
-			}
-			rs.Fields[name] = t
-			if _, err := rules.NewEnv(append(good[:len(good):len(good)], rs)...); err != nil {
-				k.atKey(dot(at+".fields", name), dot(at+".fields", name)+": "+err.Error(), "")
-				delete(rs.Fields, name)
-			}
-		}
-		good = append(good, rs)
-		k.dedupeKey(at+".dedupe.key", s.Dedupe.Key, rs)
+		good = append(good, own)
+		k.dedupeKey(at+".dedupe.key", s.Dedupe.Key, own)
 	}
-	env, err := rules.NewEnv(good...)
-	if err != nil { // each of them went well
-		k.wrong("sources", "sources: "+err.Error(), "")
+	k.c.Env, _ = rules.NewEnv(good...) // what would be wrong has been left out
+}
+
+// presetMeant is the preset, or the one that is nearest to it, so that a slip
+// there does not make every field unknown.
+func presetMeant(word string) string {
+	if slices.Contains(rules.Presets(), word) {
+		return word
 	}
-	k.c.Env = env
+	return cmp.Or(nearest(word, rules.Presets()), "invitation")
+}
+
+func fits(good []rules.Source, more rules.Source) error {
+	_, err := rules.NewEnv(append(slices.Clip(good), more)...)
+	return err
+}
+
+// misfits reports which of a source's fields contradict those before, from top
+// to bottom, and leaves them out.
+func (k *checker) misfits(at string, err error, good []rules.Source, own *rules.Source) {
+	all, found := own.Fields, false
+	own.Fields = make(map[string]rules.Type, len(all))
+	for _, name := range k.fieldOrder(at+".fields", all) {
+		own.Fields[name] = all[name]
+		if err := fits(good, *own); err != nil {
+			k.atKey(dot(at+".fields", name), Problem{Message: oneLine(own.Name, err)})
+			delete(own.Fields, name)
+			found = true
+		}
+	}
+	if !found {
+		k.atKey(at, Problem{Message: oneLine(own.Name, err)})
+	}
+}
+
+// oneLine is what NewEnv said, without the source's name, which is in the path.
+func oneLine(source string, err error) string {
+	said := strings.ReplaceAll(err.Error(), fmt.Sprintf("source %q: ", source), "")
+	return strings.ReplaceAll(said, "\n", "; ")
 }
 
 // fieldTypes are the words rules.ParseType knows.
@@ -52,7 +76,7 @@ var fieldTypes = []string{"any", "string", "integer", "number", "bool"}
 
 // fieldOrder is the fields from top to bottom, so that of two that contradict
 // each other the second is reported.
-func (k *checker) fieldOrder(section string, fields map[string]string) []string {
+func (k *checker) fieldOrder(section string, fields map[string]rules.Type) []string {
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
@@ -89,7 +113,7 @@ func (k *checker) compiled(path, who string, p rules.Problem) {
 
 func (k *checker) rules() {
 	if len(k.c.Rules) == 0 && !k.places["rules"].broken {
-		k.doubt("rules", "there are no rules: events are stored and go nowhere", "rules:\n  - {name: all, when: \"true\", to: [name-of-a-target]}")
+		k.doubt("rules", "none: events are stored and go nowhere", "rules:\n  - {name: all, when: \"true\", to: [name-of-a-target]}")
 	}
 	first := make(map[string]int, len(k.c.Rules))
 	for i, r := range k.c.Rules {
@@ -99,14 +123,14 @@ func (k *checker) rules() {
 		case r.Name == "":
 			k.missing(at+".name", "it stands in the log, in metrics and in tests")
 		case !goodName.MatchString(r.Name):
-			k.say(at+".name", nameRule, nameHint)
+			k.wrong(at+".name", nameRule, nameHint)
 		case twice:
-			k.wrong(at+".name", fmt.Sprintf("%s: rules[%d] has the same name", who, before), "")
+			k.blame(at+".name", who, fmt.Sprintf("rules[%d] has the same name", before), "")
 		default:
 			first[r.Name] = i
 		}
 		if strings.TrimSpace(r.When) == "" {
-			k.wrong(at+".when", who+": when is missing", `an expression: transaction_status == "REJECTED", or true for every event`)
+			k.blame(at+".when", who, "when is missing", `an expression: transaction_status == "REJECTED", or true for every event`)
 		}
 		k.ruleTo(at+".to", who, r.To)
 	}
@@ -124,15 +148,15 @@ func (k *checker) ruleLabel(i int) string {
 
 func (k *checker) ruleTo(at, who string, to []string) {
 	if !k.has(at) {
-		k.wrong(at, who+": to is missing", "to: [name-of-a-target], or to: [] to send nowhere")
+		k.blame(at, who, "to is missing", "to: [name-of-a-target], or to: [] to send nowhere")
 	}
 	seen := make(map[string]bool, len(to))
 	for j, name := range to {
 		if seen[name] {
-			k.doubt(index(at, j), who+": the target stands here twice, and gets the event once", "")
+			k.doubt(index(at, j), "the target stands here twice, and gets the event once", "")
 		}
 		seen[name] = true
-		k.targetExists(index(at, j), name, who)
+		k.targetExists(index(at, j), who, name)
 	}
 }
 

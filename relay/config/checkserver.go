@@ -14,7 +14,11 @@ func (k *checker) server() {
 	host, port, ok := k.address("server.listen", s.Listen)
 	adminHost, adminPort, adminOK := k.address("admin.listen", k.c.Admin.Listen)
 	if ok && adminOK && port != 0 && port == adminPort && (host == adminHost || anyHost(host) || anyHost(adminHost)) {
-		k.say("admin.listen", "the same port as server.listen", "webhooks and administration have a listener each")
+		at, other := "admin.listen", "server.listen"
+		if !k.has(at) {
+			at, other = other, at
+		}
+		k.wrong(at, "the same port as "+other, "webhooks and administration have a listener each")
 	}
 	k.lasts("server.shutdown_timeout", s.ShutdownTimeout, time.Second, time.Hour)
 	switch {
@@ -41,16 +45,16 @@ func (k *checker) readableFile(path, name string) {
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
-		k.say(path, "the file cannot be read: "+fileReason(err), "paths are relative to this file")
+		k.wrong(path, "the file cannot be read: "+fileReason(err), "paths are relative to this file")
 	case info.IsDir():
-		k.say(path, "this is a folder, not a file", "")
+		k.wrong(path, "this is a folder, not a file", "")
 	}
 }
 
 func (k *checker) admin() {
 	a := &k.c.Admin
 	if len(a.Users) == 0 && !k.brokenBelow("admin") && !IsLoopback(a.Listen) {
-		k.say("admin.listen", "anybody on the network could operate the relay: no users, and not a loopback address",
+		k.wrong("admin.listen", "anybody on the network could operate the relay: no users, and not a loopback address",
 			"listen on 127.0.0.1:9090, or add under admin (`htpasswd -nB ops` makes the hash):\n"+
 				`users: [{name: ops, password_hash: "${env:ADMIN_PASSWORD_HASH}", role: operator}]`)
 	}
@@ -61,16 +65,16 @@ func (k *checker) admin() {
 		case u.Name == "":
 			k.missing(path+".name", "")
 		case strings.ContainsAny(u.Name, ":\r\n\x00"):
-			k.say(path+".name", "must not contain a colon or a line break", "HTTP Basic sends name:password")
+			k.wrong(path+".name", "must not contain a colon or a line break", "HTTP Basic sends name:password")
 		case twice:
-			k.say(path+".name", "the same name as "+before, "")
+			k.wrong(path+".name", "the same name as "+before, "")
 		default:
 			first[u.Name] = path
 		}
 		if u.PasswordHash.IsZero() {
 			k.missing(path+".password_hash", "`htpasswd -nB name` makes one")
 		} else if _, err := bcrypt.Cost([]byte(u.PasswordHash.Reveal())); err != nil || len(u.PasswordHash.Reveal()) != bcryptLength {
-			k.say(path+".password_hash", "not a bcrypt hash", "it begins with $2b$ or $2y$ and has 60 characters; `htpasswd -nB name` makes one")
+			k.wrong(path+".password_hash", "not a bcrypt hash", "it begins with $2b$ or $2y$ and has 60 characters; `htpasswd -nB name` makes one")
 		}
 		k.oneOf(path+".role", u.Role, RoleViewer, RoleOperator)
 	}
@@ -86,13 +90,13 @@ func (k *checker) store() {
 	const hint = "sqlite:relay.db, a file relative to this one, or sqlite:/var/lib/relay/relay.db"
 	switch {
 	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
-		k.say("store.url", "PostgreSQL is "+notYet, hint)
+		k.wrong("store.url", "PostgreSQL is "+notYet, hint)
 	case !sqlite:
-		k.say("store.url", "must begin with sqlite:", hint)
+		k.wrong("store.url", "must begin with sqlite:", hint)
 	case file == "" || strings.HasSuffix(file, "/"):
-		k.say("store.url", "no file is named after sqlite:", hint)
+		k.wrong("store.url", "no file is named after sqlite:", hint)
 	case strings.HasPrefix(file, ":memory:"), strings.HasPrefix(file, "file:"), strings.HasPrefix(file, "//"), strings.ContainsAny(file, "?#\r\n\x00"):
-		k.say("store.url", "after sqlite: stands the path of a file and nothing else", hint)
+		k.wrong("store.url", "after sqlite: stands the path of a file and nothing else", hint)
 	}
 	k.lasts("store.retention", s.Retention, time.Minute, 36500*day)
 	k.between("store.max_pending", s.MaxPending, 1, 1_000_000_000)
@@ -104,7 +108,7 @@ func (k *checker) store() {
 func (k *checker) alarms() {
 	a := &k.c.Alarms
 	for i, name := range a.To {
-		k.targetExists(index("alarms.to", i), name, "")
+		k.targetExists(index("alarms.to", i), index("alarms.to", i), name)
 	}
 	k.lasts("alarms.backlog_age", a.BacklogAge, 0, 365*day)
 	k.lasts("alarms.silence", a.Silence, 0, 365*day)
@@ -116,20 +120,17 @@ func (k *checker) log() {
 }
 
 // targetExists reports a name that is no target's.
-func (k *checker) targetExists(path, name, who string) {
+func (k *checker) targetExists(path, who, name string) {
 	if k.c.Targets[name] != nil || k.places["targets"].broken {
 		return
 	}
-	if who == "" {
-		who = path
-	}
 	if k.places[path].hidden {
-		k.wrong(path, who+": there is no target of this name", "")
+		k.blame(path, who, "there is no target of this name", "")
 		return
 	}
 	hint := didYouMean(name, k.c.targetOrder)
 	if len(k.c.targetOrder) == 0 {
 		hint = "there are no targets: add some under targets:"
 	}
-	k.wrong(path, fmt.Sprintf("%s: there is no target %q", who, name), hint)
+	k.blame(path, who, fmt.Sprintf("there is no target %q", name), hint)
 }

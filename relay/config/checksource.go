@@ -26,10 +26,10 @@ func (k *checker) sources() {
 			k.key(index(at+".encryption.keys", i), key)
 		}
 		if !s.Encryption.AcceptPlaintextUntil.IsZero() && len(s.Encryption.Keys) == 0 {
-			k.doubt(at+".encryption.accept_plaintext_until", at+".encryption.accept_plaintext_until: without keys everything is plaintext", "leave it out, or add keys")
+			k.doubt(at+".encryption.accept_plaintext_until", "without keys everything is plaintext", "leave it out, or add keys")
 		}
 		if s.MaxBody < 1 || s.MaxBody > maxMaxBody {
-			k.say(at+".max_body", "must be 1 to 64MiB", "")
+			k.wrong(at+".max_body", "must be 1 to 64MiB", "")
 		}
 		k.lasts(at+".dedupe.window", s.Dedupe.Window, 0, maxWindow)
 		k.lasts(at+".keep_refused.for", s.KeepRefused.For, 0, 365*day)
@@ -53,26 +53,26 @@ func (k *checker) sourcePath(at string, s *Source, paths map[string]string) {
 		k.missing(at, "path: /webhooks/"+s.Name)
 		return
 	case p[0] != '/':
-		k.say(at, "must begin with /", "")
+		k.wrong(at, "must begin with /", "")
 		return
 	case strings.ContainsAny(p, "?#"):
-		k.say(at, "a path has no ? and no #", "")
+		k.wrong(at, "a path has no ? and no #", "")
 		return
 	case strings.ContainsFunc(p, func(r rune) bool { return !pathRune(r) }):
-		k.say(at, "a path is made of letters, digits, /, -, ., _ and ~", "")
+		k.wrong(at, "a path is made of letters, digits, /, -, ., _ and ~", "")
 		return
 	case path.Clean(p) != p && path.Clean(p)+"/" != p:
-		k.say(at, "must not contain //, /./ or /../", "")
+		k.wrong(at, "must not contain //, /./ or /../", "")
 		return
 	}
 	for _, r := range reserved {
 		if p == r || strings.HasPrefix(p, r+"/") {
-			k.say(at, r+" is an address of the admin listener", "path: /webhooks/"+s.Name)
+			k.wrong(at, r+" is an address of the admin listener", "path: /webhooks/"+s.Name)
 			return
 		}
 	}
 	if other := paths[p]; other != "" {
-		k.say(at, fmt.Sprintf("source %q has the same path", other), "path: /webhooks/"+s.Name)
+		k.wrong(at, fmt.Sprintf("source %q has the same path", other), "path: /webhooks/"+s.Name)
 		return
 	}
 	paths[p] = s.Name
@@ -96,7 +96,7 @@ func (k *checker) auth(at string, s *Source) {
 	closed := len(a.Basic)+len(a.Headers)+len(a.Signature) > 0 || a.restricts()
 	switch {
 	case a.Anonymous && closed:
-		k.doubt(path+".anonymous", path+".anonymous: what else stands in auth must hold all the same", "leave it out")
+		k.doubt(path+".anonymous", "what else stands in auth must hold all the same", "leave it out")
 	case closed || a.Anonymous || IsLoopback(k.c.Server.Listen):
 	case k.brokenBelow(path), k.places["server.listen"].broken:
 	default:
@@ -118,14 +118,14 @@ func (a *Auth) restricts() bool {
 func (k *checker) open(at string, s *Source) {
 	message := "anybody on the network could send events to it: it has no auth, and server.listen is not a loopback address"
 	if len(s.Encryption.Keys) > 0 {
-		message = "encryption alone is no authentication, since an encrypted body can be altered and repeated: " + message
+		message = "anybody on the network could send events to it: encryption alone is no authentication, since an encrypted body can be altered and repeated"
 	}
 	variable := strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_")) + "_PASSWORD"
-	k.atKey(at, at+": "+message, fmt.Sprintf(`add below %s, with what is set at the vendor:
+	k.atKey(at, Problem{Message: message, Hint: fmt.Sprintf(`add below %s, with what is set at the vendor:
 auth:
   basic: [{username: %s, password: "${env:%s}"}]
 or, if anybody may send:
-auth: {anonymous: true}`, s.Name, s.Name, variable))
+auth: {anonymous: true}`, s.Name, s.Name, variable)})
 }
 
 func (k *checker) basic(at string, b BasicAuth) {
@@ -133,7 +133,7 @@ func (k *checker) basic(at string, b BasicAuth) {
 	case b.Username == "":
 		k.missing(at+".username", "")
 	case strings.ContainsFunc(b.Username, func(r rune) bool { return r == ':' || r < ' ' || r == 0x7f }):
-		k.say(at+".username", "must not contain a colon or a control character", "HTTP Basic sends username:password")
+		k.wrong(at+".username", "must not contain a colon or a control character", "HTTP Basic sends username:password")
 	}
 	k.sayable(at+".password", b.Password)
 }
@@ -143,13 +143,13 @@ func (k *checker) header(at string, h HeaderAuth) {
 	case h.Name == "":
 		k.missing(at+".name", "")
 	case strings.ContainsFunc(h.Name, func(r rune) bool { return !headerRune(r) }):
-		k.say(at+".name", "not a header's name", "letters, digits and -: X-Relay-Token")
+		k.wrong(at+".name", "not a header's name", "letters, digits and -: X-Relay-Token")
 	case takenHeaders[strings.ToLower(h.Name)]:
-		k.say(at+".name", "this header has a meaning of its own", "use one like X-Relay-Token")
+		k.wrong(at+".name", "this header has a meaning of its own", "use one like X-Relay-Token")
 	}
 	k.sayable(at+".value", h.Value)
 	if v := h.Value.Reveal(); v != strings.TrimSpace(v) {
-		k.say(at+".value", "a header cannot begin or end with a blank or a line break", "")
+		k.wrong(at+".value", "a header cannot begin or end with a blank or a line break", "")
 	}
 }
 
@@ -168,9 +168,9 @@ func headerRune(r rune) bool {
 func (k *checker) sayable(at string, s secret.String) {
 	switch v := s.Reveal(); {
 	case v == "":
-		k.say(at, "must not be empty", "")
+		k.wrong(at, "must not be empty", "")
 	case strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-		k.say(at, "contains a line break or another control character", "a file it comes from may end in an empty line")
+		k.wrong(at, "contains a line break or another control character", "a file it comes from may end in an empty line")
 	}
 }
 
@@ -180,9 +180,9 @@ func (k *checker) signature(at string, s secret.String) {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s.Reveal(), "whsec_"))
 	switch {
 	case err != nil || len(raw) == 0:
-		k.say(at, "not a Standard Webhooks secret", "whsec_ and base64 of 24 to 64 bytes")
+		k.wrong(at, "not a Standard Webhooks secret", "whsec_ and base64 of 24 to 64 bytes")
 	case len(raw) < 24 || len(raw) > 64:
-		k.doubt(at, fmt.Sprintf("%s: the secret is %s, 24 to 64 are usual", at, count(len(raw), "byte")), "")
+		k.doubt(at, fmt.Sprintf("the secret is %s, 24 to 64 are usual", count(len(raw), "byte")), "")
 	}
 }
 
@@ -190,6 +190,6 @@ func (k *checker) signature(at string, s secret.String) {
 func (k *checker) key(at string, s secret.String) {
 	_, err := RawKey(s)
 	if ke := (*keyError)(nil); errors.As(err, &ke) {
-		k.say(at, ke.message, ke.hint)
+		k.wrong(at, ke.message, ke.hint)
 	}
 }

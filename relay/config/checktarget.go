@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -45,9 +44,9 @@ func (k *checker) oneKind(at string, t *Target) bool {
 	case len(kinds) == 1:
 		return true
 	case len(kinds) > 1:
-		k.atKey(at, fmt.Sprintf("%s: a target has one kind, this one has %s", at, strings.Join(kinds, " and ")), "make a target of each; a rule's to can name both")
-	case !k.brokenBelow(at):
-		k.atKey(at, at+": no kind of target", "one of http:, slack:, email: and log: says where events go")
+		k.atKey(at, Problem{Message: "a target has one kind, this one has " + strings.Join(kinds, " and "), Hint: "make a target of each; a rule's to can name both"})
+	case !k.brokenBelow(at+".http") && !k.brokenBelow(at+".slack") && !k.brokenBelow(at+".email") && !k.brokenBelow(at+".log"):
+		k.atKey(at, Problem{Message: "no kind of target", Hint: "one of http:, slack:, email: and log: says where events go"})
 	}
 	return false
 }
@@ -73,7 +72,11 @@ func (k *checker) settings(at string, t *Target) {
 		case path != "":
 			whole = dot(at, path)
 		}
-		k.foreign(whole, whole, line, col, Problem{Message: message, Hint: hint})
+		who := whole
+		if !k.has(whole) && strings.HasPrefix(message, path+" ") {
+			who = at // "host is missing" says already which setting it is about
+		}
+		k.foreign(whole, who, line, col, Problem{Message: message, Hint: hint})
 	})
 }
 
@@ -87,7 +90,7 @@ func (k *checker) retry(at string, r *Retry) {
 		if !k.has(path) {
 			path = at + ".initial"
 		}
-		k.say(path, "initial must not be longer than max", "max is 1h when it is not set")
+		k.wrong(path, "initial must not be longer than max", "max is 1h when it is not set")
 	}
 }
 
@@ -107,8 +110,7 @@ func (k *checker) unused() {
 	}
 	for _, name := range k.c.targetOrder {
 		if at := dot("targets", name); !used[name] {
-			n := k.places[at].key
-			k.add(n, Problem{Message: at + ": no rule sends to it", Hint: "name it in the to: of a rule, or leave it out", Warning: true})
+			k.atKey(at, Problem{Message: "no rule sends to it", Hint: "name it in the to: of a rule, or leave it out", Warning: true})
 		}
 	}
 }

@@ -36,11 +36,11 @@ func (d *decoder) value(a at, key, node *yaml.Node, v reflect.Value) bool {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
+	d.file.places[a.path] = place{key: key, value: n}
 	if d.nodes++; d.nodes > maxNodes || d.depth > maxDepth || d.active[n] {
 		d.tooMuch(a, node)
 		return false
 	}
-	d.file.places[a.path] = place{key: key, value: n}
 	d.active[n] = true
 	d.depth++
 	ok := d.decode(a, n, v)
@@ -62,7 +62,7 @@ func (d *decoder) tooMuch(a at, n *yaml.Node) {
 	} else if n.Kind == yaml.AliasNode && d.active[n.Alias] {
 		message = "the alias stands inside what it refers to"
 	}
-	d.file.add(n, Problem{Message: message})
+	d.file.atNode(n, message, "")
 	d.file.markBroken(a.path)
 }
 
@@ -116,10 +116,10 @@ func (d *decoder) expect(a at, n *yaml.Node, kind yaml.Kind, what string) bool {
 		if kind == yaml.SequenceNode && n.Kind == yaml.ScalarNode {
 			hint = "a list of one is written [value]"
 		}
-		d.file.wrong(a.path, label(a.path)+": must be "+what+", not "+kindName(n.Kind), hint)
+		d.file.wrong(a.path, "must be "+what+", not "+kindName(n.Kind), hint)
 		return false
 	case n.Tag != "!!map" && n.Tag != "!!seq":
-		d.file.wrong(a.path, label(a.path)+": a YAML tag has no meaning here", "leave out what begins with !")
+		d.file.wrong(a.path, "a YAML tag has no meaning here", "leave out what begins with !")
 		return false
 	}
 	return true
@@ -167,7 +167,7 @@ func fieldsOf(t reflect.Type) map[string]int {
 }
 
 // unknownKey reports a key with the one that was meant, or the section it
-// belongs into. A key that is only misspelt is not also missing.
+// belongs under. A key that is only misspelt is not also missing.
 func (d *decoder) unknownKey(a at, e entry, t reflect.Type) {
 	var known []string
 	hint := ""
@@ -184,7 +184,7 @@ func (d *decoder) unknownKey(a at, e entry, t reflect.Type) {
 		}
 		if inner.Kind() == reflect.Struct && scalars[inner] == nil {
 			if _, ok := fieldsOf(inner)[e.name]; ok && hint == "" {
-				hint = `"` + e.name + `" belongs into ` + key + `:`
+				hint = `"` + e.name + `" belongs under ` + key + `:`
 			}
 		}
 	}
@@ -194,7 +194,10 @@ func (d *decoder) unknownKey(a at, e entry, t reflect.Type) {
 			d.file.markBroken(dot(a.path, best))
 		}
 	}
-	d.file.add(e.key, Problem{Message: fmt.Sprintf("unknown key %q%s", e.name, inSection(a)), Hint: hint})
+	message := fmt.Sprintf("unknown key %q", e.name)
+	d.file.put("", Problem{
+		Line: e.key.Line, Col: e.key.Column, Message: message + inSection(a), Hint: hint, what: message,
+	})
 }
 
 // names decodes a mapping whose keys are the file's own.
@@ -227,8 +230,7 @@ func (d *decoder) list(a at, n *yaml.Node, v reflect.Value) bool {
 	for i, c := range n.Content {
 		item, at := d.fresh(v.Type().Elem()), a.index(i)
 		if d.value(at, nil, c, item) && v.Type().Elem().Kind() != reflect.Interface && isNull(d.file.places[at.path].value) {
-			d.file.wrong(at.path, at.path+": the entry is empty", "")
-			d.file.markBroken(at.path)
+			d.file.wrong(at.path, "the entry is empty", "")
 		}
 		out = reflect.Append(out, item) // a broken one too: indexes are those of the file
 	}
@@ -237,11 +239,3 @@ func (d *decoder) list(a at, n *yaml.Node, v reflect.Value) bool {
 }
 
 func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
-
-// label is what a path is called in a message.
-func label(path string) string {
-	if path == "" {
-		return "the file"
-	}
-	return path
-}

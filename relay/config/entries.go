@@ -30,7 +30,7 @@ func (d *decoder) entries(a at, n *yaml.Node) []entry {
 			if key.Tag == "!!merge" {
 				hint = "several sections are merged by a list: <<: [*one, *two]"
 			}
-			d.file.add(key, Problem{Message: fmt.Sprintf("duplicate key %q%s, first in line %d", name, inSection(a), first.Line), Hint: hint})
+			d.file.atNode(key, fmt.Sprintf("duplicate key %q%s, first in line %d", name, inSection(a), first.Line), hint)
 			continue
 		}
 		seen[name] = key
@@ -65,7 +65,7 @@ func (d *decoder) keyName(key *yaml.Node) (string, bool) {
 		n = n.Alias
 	}
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" || n.Value == "" {
-		d.file.add(key, Problem{Message: "a key must be a word", Hint: "write key: value; text with { } or : in it needs quotation marks"})
+		d.file.atNode(key, "a key must be a word", "write key: value; text with { } or : in it needs quotation marks")
 		return "", false
 	}
 	return n.Value, true
@@ -100,6 +100,6 @@ func (d *decoder) merged(a at, node *yaml.Node) []entry {
 		}
 		return out
 	}
-	d.file.add(node, Problem{Message: "<< takes a section, or a list of sections", Hint: "<<: *anchor"})
+	d.file.atNode(node, "<< takes a section, or a list of sections", "<<: *anchor")
 	return nil
 }

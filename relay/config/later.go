@@ -30,7 +30,8 @@ const notYet = "not yet supported"
 func (d *decoder) refuseLater(a at, before, after reflect.Value) {
 	for _, shape := range later {
 		if shape == a.shape && !sameSetting(before, after) {
-			d.file.atKey(a.path, a.path+": "+notYet, "leave it out, or at its default")
+			d.file.atKey(a.path, Problem{Message: notYet, Hint: "leave it out, or at its default"})
+			d.file.markBroken(a.path)
 		}
 	}
 }

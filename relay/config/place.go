@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
 )
@@ -80,35 +81,57 @@ func (f *file) markBroken(path string) {
 }
 
 // wrong reports a mistake in the value at path; where there is none, in the
-// section it is missing from.
-func (f *file) wrong(path, message, hint string) {
-	f.in(path, 0, 0, Problem{Message: message, Hint: hint})
+// section it is missing from. The value is broken then.
+func (f *file) wrong(path, message, hint string) { f.blame(path, label(path), message, hint) }
+
+// blame is wrong with a word of its own for what is at path.
+func (f *file) blame(path, who, message, hint string) {
+	f.in(path, who, 0, 0, Problem{Message: message, Hint: hint})
+	f.markBroken(path)
 }
 
 // doubt is wrong for what may be meant.
 func (f *file) doubt(path, message, hint string) {
-	f.in(path, 0, 0, Problem{Message: message, Hint: hint, Warning: true})
+	f.in(path, label(path), 0, 0, Problem{Message: message, Hint: hint, Warning: true})
 }
 
-// atKey reports a mistake that is the key itself.
-func (f *file) atKey(path, message, hint string) {
+// in reports what is wrong at line and col inside the scalar at path, both from
+// 1, or 0 for the whole of it. Nothing follows from what is broken already.
+func (f *file) in(path, who string, line, col int, q Problem) {
+	p, exact := f.find(path)
+	if p.broken {
+		return
+	}
+	q.Line, q.Col = f.position(p, exact, line, col)
+	f.put(who, q)
+}
+
+// atKey reports a mistake in what a whole section is about, at its key.
+func (f *file) atKey(path string, q Problem) {
 	p, _ := f.find(path)
 	n := p.key
 	if n == nil {
 		n = p.value
 	}
-	f.add(n, Problem{Message: message, Hint: hint})
+	q.Line, q.Col = n.Line, n.Column
+	f.put(path, q)
 }
 
-// in reports what is wrong at line and col inside the scalar at path, both from
-// 1, or 0 for the whole of it. Nothing follows from what is broken already.
-func (f *file) in(path string, line, col int, q Problem) {
-	p, exact := f.find(path)
-	if p.broken {
-		return
-	}
+// atNode reports a mistake that belongs to no path.
+func (f *file) atNode(n *yaml.Node, message, hint string) {
+	f.put("", Problem{Line: n.Line, Col: n.Column, Message: message, Hint: hint})
+}
+
+// put adds a problem that has its position.
+func (f *file) put(who string, q Problem) {
 	q.File = f.name
-	q.Line, q.Col = f.position(p, exact, line, col)
+	if q.what == "" {
+		q.what = q.Message
+	}
+	if who != "" {
+		q.Message = who + ": " + q.Message
+	}
+	q.Message = strings.Map(harmless, q.Message)
 	f.problems = append(f.problems, q)
 }
 
@@ -124,12 +147,12 @@ func (f *file) position(p place, exact bool, line, col int) (int, int) {
 	return f.text.begin(p.value)
 }
 
-func (f *file) add(n *yaml.Node, q Problem) {
-	q.File, q.Line, q.Col = f.name, 1, 1
-	if n != nil {
-		q.Line, q.Col = n.Line, n.Column
+// harmless keeps names in the file from steering the terminal they are printed on.
+func harmless(r rune) rune {
+	if r < ' ' || r >= 0x7f && r < 0xa0 || unicode.Is(unicode.Cf, r) {
+		return '?'
 	}
-	f.problems = append(f.problems, q)
+	return r
 }
 
 // foreign reports what another package said about the scalar at path, which it
@@ -140,8 +163,15 @@ func (f *file) foreign(path, who string, line, col int, q Problem) {
 	if p.hidden && (shows(q.Message, p.text) || shows(q.Hint, p.text)) {
 		q.Message, q.Hint = "not valid", "the value is not shown, since it is a secret or comes from a reference"
 	}
-	q.Message = who + ": " + q.Message
-	f.in(path, line, col, q)
+	f.in(path, who, line, col, q)
+}
+
+// label is what a path is called in a message.
+func label(path string) string {
+	if path == "" {
+		return "the file"
+	}
+	return path
 }
 
 // schemes are words that a message about a URL needs and that give nothing away.

@@ -19,7 +19,8 @@ type Problem struct {
 	Hint      string // what would help, may be several lines, may be empty
 	Warning   bool   // it may be meant: the config can be used
 
-	err error
+	what string // Message without the name of what it is about
+	err  error
 }
 
 // String is "file:line:col: message", and the hint indented below it.
@@ -76,15 +77,15 @@ func (p Problems) Unwrap() []error {
 }
 
 // tidy sorts by position and drops repeats: what stands behind an anchor is read
-// once for each alias.
+// once for each alias, under another name.
 func (p Problems) tidy() Problems {
 	type same struct {
 		line, col int
-		message   string
+		what      string
 	}
 	seen := make(map[same]bool, len(p))
 	p = slices.DeleteFunc(p, func(q Problem) bool {
-		s := same{q.Line, q.Col, q.Message}
+		s := same{q.Line, q.Col, q.what}
 		defer func() { seen[s] = true }()
 		return seen[s]
 	})

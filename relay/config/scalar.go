@@ -64,11 +64,11 @@ func readPrefix(s string) (any, error) {
 // scalar decodes a single value.
 func (d *decoder) scalar(a at, n *yaml.Node, v reflect.Value, read func(string) (any, error)) bool {
 	if n.Kind != yaml.ScalarNode {
-		d.file.wrong(a.path, a.path+": must be a single value, not "+kindName(n.Kind), "text with [ ], { } or : in it needs quotation marks")
+		d.file.wrong(a.path, "must be a single value, not "+kindName(n.Kind), "text with [ ], { } or : in it needs quotation marks")
 		return false
 	}
 	if !plainTag(n.Tag) {
-		d.file.wrong(a.path, a.path+": a YAML tag has no meaning here", "leave out what begins with !")
+		d.file.wrong(a.path, "a YAML tag has no meaning here", "leave out what begins with !")
 		return false
 	}
 	text, fromReference, ok := d.text(a, n, v.Type() == reflect.TypeFor[secret.String]())
@@ -81,7 +81,7 @@ func (d *decoder) scalar(a at, n *yaml.Node, v reflect.Value, read func(string) 
 	}
 	if err != nil {
 		ve := err.(*valueError) //nolint:errorlint,forcetypeassert // all readers return this type
-		d.file.wrong(a.path, a.path+": "+ve.message, ve.hint)
+		d.file.wrong(a.path, ve.message, ve.hint)
 		return false
 	}
 	v.Set(reflect.ValueOf(value))
@@ -108,11 +108,11 @@ func (d *decoder) text(a at, n *yaml.Node, isSecret bool) (text string, fromRefe
 	}
 	d.file.places[a.path] = p
 	if r.almost {
-		d.file.doubt(a.path, a.path+": ${NAME} is not a reference and stays as it is", "a variable is written ${env:NAME}")
+		d.file.doubt(a.path, "${NAME} is not a reference and stays as it is", "a variable is written ${env:NAME}")
 	}
 	for _, w := range r.wrong {
 		if w != nil {
-			d.file.wrong(a.path, a.path+": "+w.message, w.hint)
+			d.file.in(a.path, label(a.path), 0, 0, Problem{Message: w.message, Hint: w.hint})
 		}
 	}
 	return r.text, p.reference, len(r.wrong) == 0
@@ -152,14 +152,14 @@ func (d *decoder) freeItem(a at, key, n *yaml.Node) any {
 
 func (d *decoder) freeScalar(a at, n *yaml.Node) (any, bool) {
 	if !plainTag(n.Tag) {
-		d.file.wrong(a.path, a.path+": a YAML tag has no meaning here", "leave out what begins with !")
+		d.file.wrong(a.path, "a YAML tag has no meaning here", "leave out what begins with !")
 		return nil, false
 	}
 	if n.Tag == "!!int" || n.Tag == "!!float" || n.Tag == "!!bool" {
 		var out any
 		err := n.Decode(&out)
 		if f, ok := out.(float64); err != nil || ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
-			d.file.wrong(a.path, a.path+": JSON has no such value", "put it in quotation marks to send it as text")
+			d.file.wrong(a.path, "JSON has no such value", "put it in quotation marks to send it as text")
 			return nil, false
 		}
 		return out, true

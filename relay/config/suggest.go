@@ -19,11 +19,12 @@ func didYouMean(word string, known []string) string {
 	if len(sorted) > most {
 		sorted = append(sorted[:most], "…")
 	}
-	return "there is: " + strings.Join(sorted, ", ")
+	return "there are: " + strings.Join(sorted, ", ")
 }
 
 // nearest is the known word that a typo could have turned into word, or "". A
-// third of the letters may be wrong, and case, - and _ make no difference.
+// third of the letters may be wrong, the end missing or too much, and case, - and
+// _ make no difference.
 func nearest(word string, known []string) string {
 	fold := func(s string) string { return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(s)) }
 	best, least := "", 0
@@ -32,12 +33,30 @@ func nearest(word string, known []string) string {
 		if len(a) > 64 || len(b) > 64 {
 			continue
 		}
-		allowed := max(1, min(len(a), len(b))/3)
-		if n := distance(a, b); n <= allowed && (best == "" || n < least) {
+		n := distance(a, b)
+		if n > max(1, min(len(a), len(b))/3) && !begins(a, b) && !begins(b, a) {
+			continue
+		}
+		if best == "" || n < least || n == least && common(a, b) > common(a, fold(best)) {
 			best, least = k, n
 		}
 	}
 	return best
+}
+
+// common is how many letters two words begin with alike: slips are rarer there.
+func common(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// begins reports whether the word goes on from a beginning of three letters or
+// more: maximum from max.
+func begins(word, beginning string) bool {
+	return len(beginning) > 2 && strings.HasPrefix(word, beginning)
 }
 
 // distance counts the letters to insert, delete, replace or swap with their

@@ -18,10 +18,7 @@ func (f *file) read(data []byte) *yaml.Node {
 	err := documents.Decode(&first)
 	switch {
 	case errors.Is(err, io.EOF) || err == nil && isNull(first.Content[0]):
-		f.problems = append(f.problems, Problem{
-			File: f.name, Line: 1, Col: 1, Message: "the file is empty",
-			Hint: "`invitation-relay init` writes one to begin with",
-		})
+		f.put("", Problem{Line: 1, Col: 1, Message: "the file is empty", Hint: "`invitation-relay init` writes one to begin with"})
 		return nil
 	case err != nil:
 		f.syntax(data, err)
@@ -29,7 +26,7 @@ func (f *file) read(data []byte) *yaml.Node {
 	}
 	switch err := documents.Decode(&second); {
 	case err == nil:
-		f.add(&second, Problem{Message: "a second document begins here, and would be ignored", Hint: "leave out the line with ---"})
+		f.atNode(&second, "a second document begins here, and would be ignored", "leave out the line with ---")
 	case !errors.Is(err, io.EOF):
 		f.syntax(data, err)
 	}
@@ -48,7 +45,7 @@ func (f *file) syntax(data []byte, err error) {
 	message, hint, said := syntaxMessage(err)
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	if len(lines) > maxSyntaxTries {
-		f.problems = append(f.problems, Problem{File: f.name, Line: said, Col: 1, Message: message, Hint: hint})
+		f.put("", Problem{Line: said, Col: 1, Message: message, Hint: hint})
 		return
 	}
 	end := len(data)
@@ -77,8 +74,10 @@ func (f *file) syntax(data []byte, err error) {
 	if bytes.ContainsRune(bad[:len(bad)-len(bytes.TrimLeft(bad, " \t"))], '\t') {
 		message, hint = "a tab cannot indent", "use blanks"
 		col = bytes.IndexByte(bad, '\t')
+	} else if len(chars) > col && (chars[col] == '"' || chars[col] == '\'') {
+		message, hint = "not valid YAML: no quotation mark ends what begins here", ""
 	}
-	f.problems = append(f.problems, Problem{File: f.name, Line: line + 1, Col: col + 1, Message: message, Hint: hint})
+	f.put("", Problem{Line: line + 1, Col: col + 1, Message: message, Hint: hint})
 }
 
 // readable reports whether the bytes are a YAML stream.
@@ -115,6 +114,8 @@ func syntaxMessage(err error) (message, hint string, line int) {
 		return invalid + "the quotation mark is never closed", "", line
 	case strings.Contains(said, "',' or ']'"), strings.Contains(said, "',' or '}'"):
 		return invalid + said, "the bracket is not closed, or a comma is missing", line
+	case strings.Contains(said, "expected node content"):
+		return invalid + "a value is missing", "a bracket may not be closed", line
 	case strings.Contains(said, "could not find expected ':'"):
 		return invalid + "a line that is no key: value", "the line begins further left than its section, or a colon is missing", line
 	case strings.Contains(said, "did not find expected key"), strings.Contains(said, "expected '-' indicator"):
