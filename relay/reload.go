@@ -1,0 +1,66 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"invitation-relay/relay/config"
+)
+
+// Reload reads the config again and puts it in force, all of it or, when
+// anything is wrong with it, nothing. Events keep the targets they were stored
+// with; a delivery to a target that is gone waits until the target returns.
+func (r *Relay) Reload(context.Context) error {
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	p, err := r.prepare()
+	if err != nil {
+		r.metrics.reloadOK.Set(0)
+		r.log.Error("config refused, the old one stays in force", "err", err)
+		return err
+	}
+	r.enforce(p)
+	r.log.Info("config reloaded")
+	return nil
+}
+
+// prepare does everything of a reload that can fail.
+func (r *Relay) prepare() (*plan, error) {
+	cfg, err := r.opts.Load()
+	if err != nil {
+		return nil, err
+	}
+	if err := sameSockets(r.plan.Load().cfg, cfg); err != nil {
+		return nil, err
+	}
+	return r.assemble(cfg)
+}
+
+// enforce swaps the plan. Nothing in it can fail. Dispatch gets the targets
+// first, so that no event is stored for a target it does not know.
+func (r *Relay) enforce(p *plan) {
+	r.dispatch.SetLanes(p.lanes())
+	r.plan.Store(p)
+	r.metrics.reloadOK.Set(1)
+	r.metrics.reloadAt.Set(float64(r.opts.Now().Unix()))
+}
+
+// sameSockets refuses what only a restart can change, rather than seem to have changed it.
+func sameSockets(old, next *config.Config) error {
+	var errs []error
+	for _, c := range []struct {
+		key     string
+		changed bool
+	}{
+		{"server.listen", old.Server.Listen != next.Server.Listen},
+		{"server.tls", old.Server.TLS != next.Server.TLS},
+		{"admin.listen", old.Admin.Listen != next.Admin.Listen},
+		{"store.url", old.StorePath() != next.StorePath()},
+	} {
+		if c.changed {
+			errs = append(errs, fmt.Errorf("%s changes only with a restart", c.key))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,124 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Run answers webhooks and delivers until ctx ends, then winds up: readiness
+// off, listener closed, attempts in flight ended or recorded as retry, the
+// store closed. It returns nil when all of it ended within shutdown_timeout.
+func (r *Relay) Run(ctx context.Context) error {
+	// Each part ends when it is told to, in the reverse order of the start, and
+	// not when ctx does: the writer must outlive those who still record with it.
+	parts := []*part{
+		start("outbox", r.outbox.Run),
+		start("upkeep", r.upkeep),
+		start("admin", func(context.Context) error { return r.admin.serve() }),
+		start("dispatch", r.dispatch.Run),
+		start("intake", func(context.Context) error { return r.webhook.serve() }),
+	}
+	r.log.Info("running", "version", r.opts.Version)
+
+	err := waitAny(ctx, parts)
+	return errors.Join(err, r.stop(context.WithoutCancel(ctx), parts))
+}
+
+// stop ends the parts. Their order is Run's, backwards.
+func (r *Relay) stop(ctx context.Context, parts []*part) error {
+	timeout := r.plan.Load().cfg.Server.ShutdownTimeout
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	r.draining.Store(true)
+	r.log.Info("stopping", "timeout", timeout)
+	begun := time.Now()
+
+	outbox, upkeep, admin, dispatch, intake := parts[0], parts[1], parts[2], parts[3], parts[4]
+	err := errors.Join(
+		r.webhook.stop(ctx), intake.end(ctx),
+		dispatch.end(ctx),
+		r.admin.stop(ctx), admin.end(ctx),
+		upkeep.end(ctx),
+		outbox.end(ctx),
+		r.Close(),
+	)
+	level := slog.LevelInfo
+	if err != nil {
+		level = slog.LevelError
+	}
+	r.log.Log(ctx, level, "stopped", "took", time.Since(begun).Round(time.Millisecond), "err", err)
+	return err
+}
+
+// part is one goroutine of the relay and the way to end it.
+type part struct {
+	name string
+	stop context.CancelFunc
+	once sync.Once
+	done chan struct{}
+	err  error // valid once done is closed
+}
+
+func start(name string, run func(context.Context) error) *part {
+	ctx, stop := context.WithCancel(context.Background())
+	p := &part{name: name, stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		defer stop()
+		p.err = run(ctx)
+	}()
+	return p
+}
+
+// end tells the part to stop and waits for it, at most until ctx ends.
+func (p *part) end(ctx context.Context) error {
+	p.stop()
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("%s did not stop in time", p.name)
+	}
+}
+
+// waitAny returns when ctx ends, or with an error when a part ended by itself:
+// a relay with a part missing must not look alive.
+func waitAny(ctx context.Context, parts []*part) error {
+	ended := make(chan *part, len(parts))
+	for _, p := range parts {
+		go func() { <-p.done; ended <- p }()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case p := <-ended:
+		return fmt.Errorf("%s ended: %w", p.name, errors.Join(p.err, errEnded))
+	}
+}
+
+var errEnded = errors.New("unexpectedly")
+
+// upkeep erases what the retention no longer covers, hourly and soon after the start.
+func (r *Relay) upkeep(ctx context.Context) error {
+	next := time.NewTimer(time.Minute)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-next.C:
+		}
+		n, err := r.store.Purge(ctx, r.plan.Load().retention(r.opts.Now()))
+		switch {
+		case err != nil && ctx.Err() == nil:
+			r.log.Error("purge", "err", err)
+		case n > 0:
+			r.log.Info("purged", "rows", n)
+		}
+		next.Reset(time.Hour)
+	}
+}

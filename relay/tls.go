@@ -1,0 +1,82 @@
+package relay
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"invitation-relay/relay/config"
+)
+
+// serverTLS is nil for a plain listener. The certificate is read again when its
+// files change, at most once a second, so that a renewal needs no reload; one
+// that cannot be read leaves the old one in use.
+func serverTLS(c config.ServerTLS) (*tls.Config, error) {
+	if c.CertFile == "" {
+		return nil, nil //nolint:nilnil // no TLS is a valid answer
+	}
+	k := &keyPair{cert: c.CertFile, key: c.KeyFile}
+	if _, err := k.get(nil); err != nil {
+		return nil, err
+	}
+	out := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: k.get, NextProtos: []string{"http/1.1"}}
+	if c.ClientCAFile != "" {
+		pem, err := os.ReadFile(c.ClientCAFile)
+		if err != nil {
+			return nil, fmt.Errorf("client_ca_file: %w", err)
+		}
+		out.ClientCAs, out.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+		if !out.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("client_ca_file: no certificate in it")
+		}
+	}
+	return out, nil
+}
+
+// keyPair is a certificate and its key on disk.
+type keyPair struct {
+	cert, key string
+
+	mu      sync.Mutex
+	loaded  *tls.Certificate
+	changed time.Time // newest of the two files when loaded
+	looked  time.Time
+}
+
+func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.loaded != nil && time.Since(k.looked) < time.Second {
+		return k.loaded, nil
+	}
+	k.looked = time.Now()
+	changed, err := newest(k.cert, k.key)
+	if err == nil && (k.loaded == nil || !changed.Equal(k.changed)) {
+		var pair tls.Certificate
+		if pair, err = tls.LoadX509KeyPair(k.cert, k.key); err == nil {
+			k.loaded, k.changed = &pair, changed
+		}
+	}
+	if k.loaded != nil {
+		return k.loaded, nil // a renewal half written is tried again in a second
+	}
+	return nil, err
+}
+
+func newest(files ...string) (time.Time, error) {
+	var t time.Time
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			return t, fmt.Errorf("read certificate: %w", err)
+		}
+		if info.ModTime().After(t) {
+			t = info.ModTime()
+		}
+	}
+	return t, nil
+}
