@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"invitation-relay/relay"
+	"invitation-relay/relay/config"
+	"invitation-relay/relay/outbox"
+)
+
+const serveHelp = `usage: invitation-relay serve [-c FILE]
+
+Runs the relay. It prints a line for each listener and source once it listens;
+its log goes to standard error. SIGHUP reads the config again: all of it takes
+effect, or, when there is a mistake in it, nothing. SIGTERM and Ctrl-C stop it:
+no new webhooks, attempts in flight end, then it exits with 0.
+
+  -c, --config FILE   the config (default config.yaml)
+
+example: invitation-relay serve -c config.example.yaml
+`
+
+func newServe(w *world) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:  "serve",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), w, file)
+		},
+	}
+	configFlag(cmd, &file)
+	setHelp(cmd, serveHelp)
+	return cmd
+}
+
+func serve(ctx context.Context, w *world, file string) error {
+	load := func() (*config.Config, error) {
+		cfg, problems := config.Load(file, config.Options{Lookup: w.lookup})
+		return cfg, problems.Err()
+	}
+	cfg, problems := config.Load(file, config.Options{Lookup: w.lookup})
+	if err := unreadable(problems); err != nil {
+		return err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(w.stderr, p)
+	}
+	if problems.Err() != nil {
+		return errSaid
+	}
+	log := newLogger(w.stderr, cfg.Log)
+	r, err := relay.New(ctx, cfg, relay.Options{Load: load, Log: log, Version: version()})
+	if err != nil {
+		return startHint(err)
+	}
+	announce(w, cfg, r)
+	go reloadOnHangup(ctx, r, log)
+	return r.Run(ctx)
+}
+
+// reloadOnHangup reads the config again at each SIGHUP. The relay logs how it went.
+func reloadOnHangup(ctx context.Context, r *relay.Relay, log *slog.Logger) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			log.Info("reloading on SIGHUP")
+			_ = r.Reload(ctx) // logged there
+		}
+	}
+}
+
+// announce says where to reach what, now that it is true.
+func announce(w *world, cfg *config.Config, r *relay.Relay) {
+	scheme := "http"
+	if cfg.Server.TLS.CertFile != "" {
+		scheme = "https"
+	}
+	fmt.Fprintf(w.stdout, "webhooks on %s://%s\n", scheme, shown(r.Addr()))
+	for _, s := range cfg.SourcesInOrder() {
+		fmt.Fprintf(w.stdout, "  source %s: POST %s (%s)\n", s.Name, s.Path, shows(s))
+	}
+	fmt.Fprintf(w.stdout, "admin on http://%s\n", shown(r.AdminAddr()))
+}
+
+// shown is an address as it can be clicked: a listener on every address is reached on this machine by localhost.
+func shown(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("localhost", port)
+	}
+	return a.String()
+}
+
+// shows is what a sender must show, in a few words.
+func shows(s *config.Source) string {
+	var all []string
+	for _, kind := range []struct {
+		word string
+		set  bool
+	}{
+		{"Basic auth", len(s.Auth.Basic) > 0},
+		{"header", len(s.Auth.Headers) > 0},
+		{"signature", len(s.Auth.Signature) > 0},
+		{"address", len(s.Auth.AllowFrom) > 0},
+		{"encrypted", len(s.Encryption.Keys) > 0},
+	} {
+		if kind.set {
+			all = append(all, kind.word)
+		}
+	}
+	if len(all) == 0 {
+		return "anybody"
+	}
+	return strings.Join(all, ", ")
+}
+
+// startHint adds the next step to what keeps a relay from starting.
+func startHint(err error) error {
+	f := &failure{code: exitFailed, err: err}
+	switch {
+	case errors.Is(err, outbox.ErrLocked):
+		f.hint = "stop the other one, or give this one a store.url of its own"
+	case errors.Is(err, outbox.ErrNewer):
+		f.hint = "start the release that wrote it, or a newer one"
+	case errors.Is(err, syscall.EADDRINUSE):
+		f.hint = "another program listens there: stop it, or change server.listen or admin.listen"
+	case errors.Is(err, syscall.EACCES):
+		f.hint = "ports below 1024 and other people's files need more rights than this user has"
+	}
+	return f
+}
