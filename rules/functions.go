@@ -70,6 +70,12 @@ func functionNames() []string {
 	return names
 }
 
+// overloaded says whether a function has several forms.
+func overloaded(name string) bool {
+	i, ok := builtin.Index[name]
+	return ok && (len(builtin.Builtins[i].Types) > 1 || name == "date")
+}
+
 // funcError is an error of a function: a fixed sentence without the value.
 type funcError string
 

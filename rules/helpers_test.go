@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -38,9 +39,7 @@ func input(more map[string]any) *rules.Input {
 		"id": "i-1", "invitation_state": "COMPLETED", "cifcod": "C-77", "full_name": "Jon Doe",
 		"ticket": "t-1", "transaction_status": "REJECTED", "attempts": 3,
 	}
-	for k, v := range more {
-		payload[k] = v
-	}
+	maps.Copy(payload, more)
 	return &rules.Input{
 		EventID: "0193a6a0-0000-7000-8000-000000000001", Source: "preventor",
 		ReceivedAt: time.Date(2026, 11, 23, 22, 30, 0, 0, time.UTC), Payload: payload,

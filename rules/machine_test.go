@@ -71,8 +71,8 @@ func holds(v reflect.Value, text string, depth int) bool {
 			}
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if holds(v.Field(i), text, depth+1) {
+		for _, field := range v.Fields() {
+			if holds(field, text, depth+1) {
 				return true
 			}
 		}

@@ -111,7 +111,7 @@ func (t *Text) render(m *machine) (string, error) {
 		}
 		s, err := toText(v)
 		if err != nil {
-			return "", p.program.failure(err)
+			return "", p.failure(err)
 		}
 		b.WriteString(p.esc(s))
 	}

@@ -143,7 +143,7 @@ func (n *node) render(m *machine) (any, error) {
 		}
 		out, err := toJSON(v, p.esc)
 		if err != nil {
-			return nil, n.failed(p.program.failure(err))
+			return nil, n.failed(p.failure(err))
 		}
 		return out, nil
 	case n.text != nil:

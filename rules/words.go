@@ -48,13 +48,13 @@ var compileErrors = []wording{
 	fixed(`unexpected end of expression`, "the expression ends too early", ""),
 	fixed(`literal not terminated`, "a text in quotes is not closed", ""),
 	fixed(`invalid char escape|unable to unescape.*`, `this backslash means nothing in a text`, `write \\ for a backslash, or put the text in back quotes`),
-	fixed(`bad number syntax: .*`, "this is not a number", ""),
 	fixed(`unclosed comment`, "a comment is not closed", ""),
 	fixed(`expected name`, "a name must follow the dot", ""),
 	fixed(`expected at least \d+ arguments`, "too few arguments", ""),
 	fixed(`wrap predicate with brackets.*`, "several steps in a condition need { }", ""),
 	fixed(`a map key must be .*`, "a key must be a name, a number, a text in quotes or an expression in parentheses", ""),
-	fixed(`(?:integer|float) literal is too large|invalid [a-z]+ literal: .*`, "this number is too large", ""),
+	fixed(`(?:integer|float) literal is too large|invalid [a-z]+ literal: .*value out of range`, "this number is too large", ""),
+	fixed(`bad number syntax: .*|invalid [a-z]+ literal: .*`, "this is not a number", ""),
 	fixed(`compilation failed: expression exceeds .*`, "the expression is too large: more than "+strconv.Itoa(maxNodes)+" parts", ""),
 	worded(`Operator \((.+)\) and coalesce expressions .*`, func(m []string) (string, string) {
 		return "?? cannot be mixed with " + m[0], "put the part with ?? in parentheses"
@@ -65,9 +65,9 @@ var compileErrors = []wording{
 	worded(`invalid operation: (\S+) \(mismatched types (.*) and (.*)\)`, mismatch),
 	fixed(`invalid operation: (?:not|!) \(mismatched type (.*)\)`, "not needs true or false, but this is %s", ""),
 	fixed(`invalid operation: [-+] \(mismatched type (.*)\)`, "the sign needs a number, but this is %s", ""),
-	fixed(`cannot use (.*) as type (.*) in array`, "cannot look for %s in a list of %s", ""),
-	fixed(`cannot use (.*) as type (.*) in map key`, "a member of an object is named by a text, not by %[1]s%.0[2]s", ""),
-	fixed(`cannot use (.*) to get an element from .*`, "a member of an object is named by a text, not by %s", ""),
+	fixed(`cannot use (.*) as type (.*) in array`, "cannot look for %s in a list with %s", ""),
+	fixed(`cannot use (.*) as type (.*) in map key`, "a member of an object is named by a string, not by %[1]s%.0[2]s", ""),
+	fixed(`cannot use (.*) to get an element from .*`, "a member of an object is named by a string, not by %s", ""),
 	fixed(`array elements can only be selected using an integer \(got (.*)\)`, "an element of a list is chosen by an integer, not by %s", ""),
 	worded(`type (.*) has no (?:field|method) (.*)`, noMember),
 	fixed(`type (.*)\[(.*)\] is undefined`, "%[1]s has no elements%.0[2]s", ""),
@@ -83,6 +83,9 @@ var compileErrors = []wording{
 		return "wrong number of arguments: expected " + m[0] + ", got " + m[1], ""
 	}),
 	worded(`(too many|not enough) arguments to call (.*)`, func(m []string) (string, string) {
+		if overloaded(m[1]) { // the compiler speaks of the last form it tried
+			return "the arguments do not fit " + m[1] + "()", ""
+		}
 		return m[0] + " arguments for " + m[1] + "()", ""
 	}),
 	worded(`cannot use (.*) as argument \(type (.*)\) to call (\S*) ?`, func(m []string) (string, string) {
@@ -151,7 +154,7 @@ func mismatch(m []string) (message, hint string) {
 	case "in":
 		return "cannot look for " + left + " in " + right, `a list is written ["A", "B"]`
 	case "matches", "contains", "startsWith", "endsWith":
-		return fmt.Sprintf("%s needs a text on both sides, not %s and %s", op, left, right), ""
+		return fmt.Sprintf("%s needs a string on both sides, not %s and %s", op, left, right), ""
 	}
 	return fmt.Sprintf("%s cannot take %s and %s", op, left, right), ""
 }
