@@ -1,10 +1,32 @@
 // Package sqlite keeps an outbox in one SQLite file.
+//
+// Its shape follows from measurements: what an event costs is decided by how
+// many pages its commit dirties. So there is one row per event, appended; no
+// index on a random value; what a delivery that succeeds at once changes is
+// overwritten in place; deduplication is answered from memory; and one
+// connection, without database/sql around it, writes what all requests have
+// queued in one transaction. The schema is explained in migrations/.
+//
+// SQLite alone does not notice a flipped bit in a row, nor commits dropped
+// from a damaged WAL: each row has a checksum, and a mark beside the file says
+// how far it had come.
+//
+// The file must be on a local disk, and one process at a time has it open.
 package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	sqlite3 "modernc.org/sqlite"
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
@@ -16,15 +38,225 @@ type Config struct {
 	Dedupe time.Duration    // the longest deduplication window of any source; 0: 7 days
 	Log    *slog.Logger     // nil: no log
 	Now    func() time.Time // nil: time.Now
+
+	hook func(point string) error // tests: an error here is an error there
 }
 
 // Store is an outbox.Store in one SQLite file.
 type Store struct {
-	outbox.Store // the methods, until they are here
+	cfg     Config
+	log     *slog.Logger
+	lock    *os.File
+	readers *sql.DB
+	damaged string
+
+	names   *names
+	counts  counters
+	lastSeq atomic.Int64
+
+	quarantine sync.Map // seq → reported: rows whose checksum does not match
+
+	// What follows belongs to whoever is in the gate.
+	gate      gate
+	w         *writer // nil after a fault, until it is opened again
+	tx        tx
+	recent    recent
+	salt      []byte
+	commits   int64
+	mark      *mark
+	succeeded time.Time // last write that worked
+	fault     error     // of the last write, when it did not
+	faultAt   time.Time
+	doubtful  []int64 // seqs of events that may have been stored by a commit that failed
+	closed    bool
 }
 
-// Open opens the store, making it when it is not there.
-func Open(_ context.Context, _ Config) (*Store, error) { return nil, event.ErrUnavailable }
+var _ outbox.Store = (*Store)(nil)
+
+// Open opens the store, and makes it when it is not there: the folder with
+// mode 0700, the file and those beside it 0600. The error wraps
+// outbox.ErrLocked, ErrNewer or ErrCorrupt when it is one of these.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Dedupe == 0 {
+		cfg.Dedupe = 7 * 24 * time.Hour
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{cfg: cfg, log: log.With("component", "store"), names: newNames(), gate: newGate()}
+	s.tx = tx{s: s, fresh: map[uint64]int{}, ends: []byte{}, verdicts: []byte{}, journal: []byte{}} // nil is NULL
+	s.recent.window = cfg.Dedupe
+	if err := s.open(context.WithoutCancel(ctx)); err != nil {
+		_ = s.Close() // err says more
+		return nil, fmt.Errorf("open store %s: %w", cfg.Path, err)
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Dir(s.cfg.Path), 0o700); err != nil {
+		return err
+	}
+	var err error
+	if s.lock, err = lock(s.cfg.Path + ".lock"); err != nil {
+		return err
+	}
+	if err := private(s.cfg.Path); err != nil {
+		return err
+	}
+	if s.w, err = s.connect(ctx); err != nil {
+		return err
+	}
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	if err := s.compareMark(ctx); err != nil {
+		return err
+	}
+	connector, err := sqlite3.NewConnector(dsn(s.cfg.Path, readerParams))
+	if err != nil {
+		return err
+	}
+	s.readers = sql.OpenDB(connector)
+	s.readers.SetMaxOpenConns(4)
+	s.readers.SetConnMaxIdleTime(time.Minute)
+	return nil
+}
+
+// private makes the file, so that SQLite does not with the rights of the umask
+// (the files it puts beside it have those of this one), and takes rights away
+// from those that are there. It must come before SQLite opens the file: in the
+// process that has it open, closing it once more would drop SQLite's locks.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the path comes from the config
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm", path + ".lock", path + ".mark"} {
+		if err := os.Chmod(name, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// connect opens the connection that writes.
+func (s *Store) connect(ctx context.Context) (*writer, error) {
+	c, err := dial(s.cfg.Path, "")
+	if err != nil {
+		return nil, fault("open the file", err)
+	}
+	w, err := s.equip(ctx, c)
+	if err != nil {
+		_ = c.close() // err says more
+		return nil, err
+	}
+	return w, nil
+}
+
+func (s *Store) equip(ctx context.Context, c *conn) (*writer, error) {
+	if err := c.exec(ctx, "PRAGMA busy_timeout = 5000"); err != nil {
+		return nil, fault("open the file", err)
+	}
+	if err := identify(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := apply(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, c); err != nil {
+		return nil, err
+	}
+	w, err := prepareWriter(c)
+	return w, fault("open the file", err)
+}
+
+// load fills the memory from the file.
+func (s *Store) load(ctx context.Context) error {
+	w := s.w
+	salt, err := w.value(ctx, "SELECT v FROM meta WHERE k = 'salt'")
+	if err != nil {
+		return fault("read", err)
+	}
+	s.salt, _ = salt.([]byte)
+	last, err := count(ctx, w.conn, `SELECT max(coalesce((SELECT max(seq) FROM events), 0),
+		coalesce((SELECT max(seq) FROM refused), 0), (SELECT v FROM meta WHERE k = 'last_seq'))`)
+	if err != nil {
+		return fault("read", err)
+	}
+	s.lastSeq.Store(last)
+	if s.commits, err = count(ctx, w.conn, "SELECT coalesce(max(n), 0) FROM journal"); err != nil {
+		return fault("read", err)
+	}
+	if err := s.names.load(ctx, w.conn); err != nil {
+		return fault("read names", err)
+	}
+	if err := s.counts.load(ctx, w); err != nil {
+		return fault("count", err)
+	}
+	return fault("read the journal", s.recent.load(ctx, w, s.cfg.Now()))
+}
+
+// compareMark tells whether commits were lost since the store was last open.
+func (s *Store) compareMark(ctx context.Context) error {
+	id, err := s.w.value(ctx, "SELECT v FROM meta WHERE k = 'store'")
+	if err != nil {
+		return fault("read", err)
+	}
+	store, _ := id.([]byte)
+	var marked int64
+	if s.mark, marked, err = openMark(s.cfg.Path+".mark", store); err != nil {
+		return err
+	}
+	s.mark.commits = s.commits
+	if lost := marked - s.commits; lost > 0 {
+		s.damaged = fmt.Sprintf("the last %d commits are missing: the store was damaged, or an older copy was put in its place", lost)
+		s.log.Error("commits are missing since the last run: the store was damaged, or an older copy was put in its place", "commits", lost)
+	}
+	return nil
+}
 
 // Damaged is "" or a sentence about commits that were lost since the last run.
-func (s *Store) Damaged() string { return "" }
+func (s *Store) Damaged() string { return s.damaged }
+
+// LastSeq implements outbox.Store.
+func (s *Store) LastSeq() int64 { return s.lastSeq.Load() }
+
+// Close waits for who writes, closes the file, so that nothing of it is left
+// in the WAL, and lets the next process in. It may be called twice.
+func (s *Store) Close() error {
+	if err := s.gate.enter(context.Background()); err != nil { // never: that context does not end
+		return err
+	}
+	defer s.gate.leave()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var errs []error
+	if s.readers != nil { // first: the last connection to go empties the WAL
+		errs = append(errs, s.readers.Close())
+	}
+	if s.w != nil {
+		errs = append(errs, s.w.close())
+		s.w = nil
+	}
+	if s.mark != nil {
+		errs = append(errs, s.mark.close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	s.fault = fmt.Errorf("%w: the store is closed", event.ErrUnavailable)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close store %s: %w", s.cfg.Path, err)
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"slices"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// candidate is a delivery that may be claimed.
+type candidate struct {
+	seq, address, attempts, nextAt int64
+}
+
+// claim is one Claim under way.
+type claim struct {
+	s             *Store
+	tx            *sql.Tx
+	bits          uint64
+	beyond        []int64 // addresses without a bit
+	all           []int64 // addresses
+	after, before int64   // seqs, both excluded
+	due           int64
+	limit         int
+}
+
+// Claim implements outbox.Store. Deliveries that wait for other addresses are
+// stepped over in the indexes, however many they are, and bodies are read of
+// those events only that are returned.
+func (s *Store) Claim(ctx context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, err error) {
+	err = s.read(ctx, "claim", func(ctx context.Context, tx *sql.Tx) error {
+		c := &claim{s: s, tx: tx, after: q.AfterSeq, before: q.BeforeSeq, due: nanos(q.DueBy), limit: max(1, q.Limit)}
+		if c.before == 0 {
+			c.before = math.MaxInt64
+		}
+		c.bits, c.beyond = s.names.mask(q.Addresses)
+		pendingBits(int64(c.bits), func(id int64) { c.all = append(c.all, id) }) //nolint:gosec // bits
+		c.all = append(c.all, c.beyond...)
+
+		list, err := c.fresh(ctx)
+		if err != nil {
+			return err
+		}
+		if len(list) < c.limit {
+			tried, err := c.tried(ctx, c.limit-len(list))
+			if err != nil {
+				return err
+			}
+			list = append(list, tried...)
+		}
+		if next, err = c.next(ctx); err != nil {
+			return err
+		}
+		due, err = c.load(ctx, list)
+		return err
+	})
+	return due, next, err
+}
+
+// fresh finds deliveries never tried, in the order of their events. Those of
+// the last event are not cut apart: AfterSeq would step over the rest.
+func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
+	masks, err := waitingMasks(ctx, c.tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range masks {
+		if mask(m)&c.bits == 0 {
+			continue
+		}
+		err := c.query(ctx, func(seq, _, _ int64) {
+			pendingBits(m&int64(c.bits), func(id int64) { list = append(list, candidate{seq: seq, address: id}) }) //nolint:gosec // bits
+		}, `SELECT seq, 0, 0 FROM events WHERE waiting = ? AND waiting <> -9223372036854775808
+			AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`, m, c.after, c.before, c.limit)
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range c.beyond {
+		err := c.query(ctx, func(seq, _, _ int64) { list = append(list, candidate{seq: seq, address: id}) },
+			`SELECT seq, 0, 0 FROM deliveries WHERE state = 0 AND address = ? AND next_at = 0
+			AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`, id, c.after, c.before, c.limit)
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		if a.seq != b.seq {
+			return int(min(1, max(-1, a.seq-b.seq)))
+		}
+		return int(a.address - b.address)
+	})
+	n := min(c.limit, len(list))
+	for n > 0 && n < len(list) && list[n].seq == list[n-1].seq {
+		n++
+	}
+	return list[:n], nil
+}
+
+// tried finds deliveries that are due again, in the order they became so.
+func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err error) {
+	text := `SELECT seq, attempts, next_at FROM deliveries WHERE state = 0 AND address = ?
+		AND next_at > 0 AND next_at <= ? AND seq < ? ORDER BY next_at LIMIT ?`
+	if c.before != math.MaxInt64 { // then few, and the order of time would step through all
+		text = `SELECT seq, attempts, next_at FROM deliveries INDEXED BY deliveries_state WHERE state = 0 AND address = ?
+			AND next_at > 0 AND next_at <= ? AND seq < ? ORDER BY next_at LIMIT ?`
+	}
+	for _, id := range c.all {
+		err := c.query(ctx, func(seq, attempts, nextAt int64) {
+			list = append(list, candidate{seq: seq, address: id, attempts: attempts, nextAt: nextAt})
+		}, text, id, c.due, c.before, limit)
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(list, func(a, b candidate) int { return int(min(1, max(-1, a.nextAt-b.nextAt))) })
+	return list[:min(limit, len(list))], nil
+}
+
+// next is when the first delivery not yet due will be.
+func (c *claim) next(ctx context.Context) (time.Time, error) {
+	first := int64(0)
+	for _, id := range c.all {
+		err := c.query(ctx, func(_, _, nextAt int64) {
+			if first == 0 || nextAt < first {
+				first = nextAt
+			}
+		}, `SELECT 0, 0, next_at FROM deliveries WHERE state = 0 AND address = ? AND next_at > ? AND seq < ?
+			ORDER BY next_at LIMIT 1`, id, c.due, c.before)
+		if err != nil {
+			return time.Time{}, err
+		}
+	}
+	return instant(first), nil
+}
+
+func (c *claim) query(ctx context.Context, f func(a, b, c int64), text string, args ...any) error {
+	rows, err := c.tx.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says it
+	for rows.Next() {
+		var x, y, z int64
+		if err := rows.Scan(&x, &y, &z); err != nil {
+			return err
+		}
+		f(x, y, z)
+	}
+	return rows.Err()
+}
+
+// load reads the events of the candidates, each once. Damaged ones are left out.
+func (c *claim) load(ctx context.Context, list []candidate) ([]outbox.Pending, error) {
+	l, err := c.s.loader(ctx, c.tx, true)
+	if err != nil {
+		return nil, err
+	}
+	due := make([]outbox.Pending, 0, len(list))
+	events := make(map[int64]*event.Event, len(list))
+	for _, d := range list {
+		ev, ok := events[d.seq]
+		if !ok {
+			switch r, err := l.row(ctx, d.seq); {
+			case err == nil:
+				read := r.event(c.s.names)
+				ev = &read
+			case !errors.Is(err, outbox.ErrCorrupt):
+				return nil, err
+			}
+			events[d.seq] = ev
+		}
+		if ev == nil {
+			continue
+		}
+		due = append(due, outbox.Pending{
+			Key:      outbox.Key{Event: ev.ID, Address: outbox.Address(c.s.names.of(kindAddress, d.address))},
+			Attempts: int(d.attempts), CreatedAt: ev.ReceivedAt, Event: ev,
+		})
+	}
+	return due, nil
+}
+
+// Advance implements outbox.Store.
+func (s *Store) Advance(ctx context.Context, to []outbox.Address, now time.Time, limit int) (changed int, err error) {
+	at := nanos(now)
+	err = s.transact(ctx, "advance", func(ctx context.Context, t *tx) error {
+		changed = 0
+		for _, a := range to {
+			v := t.w.advance.args
+			v[0].Value, v[1].Value, v[2].Value, v[3].Value = at, s.names.find(kindAddress, string(a)), at, int64(limit-changed)
+			n, err := t.w.advance.changed(ctx)
+			if err != nil {
+				return err
+			}
+			if changed += int(n); changed >= limit {
+				return nil
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return changed, nil
+}

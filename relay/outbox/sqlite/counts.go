@@ -1,0 +1,177 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+
+	"invitation-relay/relay/outbox"
+)
+
+// counter is what there is of one address, or by how much that changes.
+type counter struct {
+	pending, delivered, dead int
+	touched                  bool // in a tx: listed there
+}
+
+// counters keeps the counts of all addresses, by their numbers, so that nobody
+// has to count a million rows.
+type counters struct {
+	mu      sync.Mutex
+	by      []counter
+	pending int // of all addresses
+}
+
+func (c *counters) of(id int64) counter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id < int64(len(c.by)) {
+		return c.by[id]
+	}
+	return counter{}
+}
+
+// at returns the counter of an address. The caller holds mu.
+func (c *counters) at(id int64) *counter {
+	for int64(len(c.by)) <= id {
+		c.by = append(c.by, counter{})
+	}
+	return &c.by[id]
+}
+
+// add takes over what a transaction has changed.
+func (c *counters) add(t *tx) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range t.touched {
+		d, n := t.deltas[id], c.at(id)
+		n.pending += d.pending
+		n.delivered += d.delivered
+		n.dead += d.dead
+		c.pending += d.pending
+	}
+}
+
+// load counts the pending deliveries, in the indexes alone, and reads what was
+// kept of the ended ones.
+func (c *counters) load(ctx context.Context, w *writer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.by, c.pending = nil, 0
+	read := func(sql string, f func(key, n, m int64)) error {
+		q, err := w.prepareOnce(sql, 0, 3)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = q.s.Close() }() // nothing was written
+		return q.each(ctx, func() error { f(q.int(0), q.int(1), q.int(2)); return nil })
+	}
+	pending := func(id, n int64) { c.at(id).pending += int(n); c.pending += int(n) }
+
+	err := read("SELECT waiting, count(*), 0 FROM events WHERE waiting <> -9223372036854775808 GROUP BY waiting",
+		func(waiting, n, _ int64) { pendingBits(waiting, func(id int64) { pending(id, n) }) })
+	if err != nil {
+		return err
+	}
+	err = read("SELECT address, count(*), 0 FROM deliveries WHERE state = 0 GROUP BY address",
+		func(id, n, _ int64) { pending(id, n) })
+	if err != nil {
+		return err
+	}
+	return read("SELECT address, delivered, dead FROM counters",
+		func(id, delivered, dead int64) { c.at(id).delivered, c.at(id).dead = int(delivered), int(dead) })
+}
+
+// Pending is how many deliveries are pending, of all addresses. It is cheap.
+func (s *Store) Pending() int {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	return s.counts.pending
+}
+
+// Counts implements outbox.Store.
+func (s *Store) Counts(ctx context.Context) (map[outbox.Address]outbox.Count, error) {
+	s.counts.mu.Lock()
+	by := append([]counter(nil), s.counts.by...)
+	s.counts.mu.Unlock()
+
+	counts := make(map[outbox.Address]outbox.Count, len(by))
+	err := s.read(ctx, "count", func(ctx context.Context, tx *sql.Tx) error {
+		oldest, err := s.oldest(ctx, tx, by)
+		for id, c := range by {
+			if name := s.names.of(kindAddress, int64(id)); name != "" {
+				counts[outbox.Address(name)] = outbox.Count{
+					Pending: c.pending, Delivered: c.delivered, Dead: c.dead, Oldest: instant(oldest[int64(id)]),
+				}
+			}
+		}
+		return err
+	})
+	return counts, err
+}
+
+// oldest is when the oldest pending event of each address was received: the
+// first of each mask and of each address's rows, a step in an index each.
+func (s *Store) oldest(ctx context.Context, tx *sql.Tx, by []counter) (map[int64]int64, error) {
+	first := map[int64]int64{} // by address: seq
+	note := func(id, seq int64) {
+		if have, ok := first[id]; !ok || seq < have {
+			first[id] = seq
+		}
+	}
+	masks, err := waitingMasks(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range masks {
+		var seq sql.NullInt64
+		err := tx.QueryRowContext(ctx, "SELECT min(seq) FROM events WHERE waiting = ? AND waiting <> -9223372036854775808", m).Scan(&seq)
+		if err != nil {
+			return nil, err
+		}
+		pendingBits(m, func(id int64) { note(id, seq.Int64) })
+	}
+	for id, c := range by {
+		var seq sql.NullInt64
+		if c.pending == 0 {
+			continue
+		}
+		err := tx.QueryRowContext(ctx, "SELECT min(seq) FROM deliveries WHERE state = 0 AND address = ?", id).Scan(&seq)
+		if err != nil {
+			return nil, err
+		}
+		if seq.Valid {
+			note(int64(id), seq.Int64)
+		}
+	}
+	for id, seq := range first {
+		var received int64
+		if err := tx.QueryRowContext(ctx, "SELECT received_at FROM events WHERE seq = ?", seq).Scan(&received); err != nil {
+			return nil, err
+		}
+		first[id] = received
+	}
+	return first, nil
+}
+
+// waitingMasks lists the masks that occur among events with deliveries never
+// tried, without reading those events: one step in the index for each mask.
+func waitingMasks(ctx context.Context, tx *sql.Tx) (masks []int64, err error) {
+	rows, err := tx.QueryContext(ctx, `WITH RECURSIVE m(w) AS (
+		SELECT (SELECT min(waiting) FROM events WHERE waiting <> -9223372036854775808)
+		UNION ALL
+		SELECT (SELECT min(waiting) FROM events WHERE waiting > w AND waiting <> -9223372036854775808) FROM m WHERE w IS NOT NULL
+	) SELECT w FROM m WHERE w IS NOT NULL`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says it
+	for rows.Next() {
+		var m int64
+		if err := rows.Scan(&m); err != nil {
+			return nil, err
+		}
+		masks = append(masks, m)
+	}
+	return masks, rows.Err()
+}

@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// gate lets one in at a time: a mutex that can be waited for with a context.
+type gate chan struct{}
+
+func newGate() gate { return make(gate, 1) }
+
+func (g gate) enter(ctx context.Context) error {
+	select {
+	case g <- struct{}{}: // the usual case, without looking at ctx
+		return nil
+	default:
+	}
+	select {
+	case g <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (g gate) leave() { <-g }
+
+const (
+	reopenEvery = 500 * time.Millisecond // while the file cannot be used
+	checkEvery  = time.Second            // a write or a check younger than this speaks for now
+)
+
+// hook is where a test makes a disk fail.
+func (s *Store) hook(point string) error {
+	if s.cfg.hook == nil {
+		return nil
+	}
+	return s.cfg.hook(point)
+}
+
+// failed notes that a transaction failed. After an error that leaves the
+// connection in doubt it is closed; the next write opens it again.
+func (s *Store) failed(_ *tx, err error) {
+	if f := fault("write", err); errors.Is(f, event.ErrUnavailable) { // else something in the batch is at fault
+		s.fault, s.faultAt = f, time.Now()
+	}
+	if !breaks(err) {
+		return
+	}
+	s.log.Error("the store's file is opened again after an error", "err", err)
+	if s.w != nil {
+		_ = s.w.close() // it is done for
+		s.w = nil
+	}
+}
+
+// writer is the connection that writes; after an error, a new one. The caller
+// is in the gate.
+func (s *Store) writer(ctx context.Context) (*writer, error) {
+	switch {
+	case s.w != nil:
+		return s.w, nil
+	case s.closed || time.Since(s.faultAt) < reopenEvery && s.fault != nil:
+		return nil, s.fault
+	}
+	w, err := s.reopen(ctx)
+	if err != nil {
+		s.fault, s.faultAt = err, time.Now()
+		return nil, err
+	}
+	s.w = w
+	if err := s.load(ctx); err != nil {
+		s.failed(nil, err)
+		return nil, err
+	}
+	s.fault, s.doubtful = nil, nil
+	s.log.Info("the store's file is open again")
+	return w, nil
+}
+
+// reopen opens the file anew and looks whether it is whole and takes a write
+// before anything is promised again.
+func (s *Store) reopen(ctx context.Context) (*writer, error) {
+	if err := s.hook("reopen"); err != nil {
+		return nil, fault("open the file again", err)
+	}
+	w, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.verify(ctx, w); err != nil {
+		_ = w.close() // err says more
+		return nil, err
+	}
+	return w, nil
+}
+
+// verify also takes back what a commit that failed may have stored: its senders
+// were told that nothing was, and will send again.
+func (s *Store) verify(ctx context.Context, w *writer) error {
+	found, err := w.value(ctx, "PRAGMA quick_check(1)")
+	if err != nil {
+		return fault("check the file", err)
+	}
+	if found != "ok" {
+		return fmt.Errorf("check the file: %w (%v; %w): %s", outbox.ErrCorrupt, found, event.ErrUnavailable, wayOut)
+	}
+	err = w.begin.run(ctx)
+	for _, seq := range s.doubtful {
+		if err == nil {
+			err = w.erase(ctx, seq)
+		}
+	}
+	if err == nil {
+		w.probe.args[0].Value = time.Now().Unix()
+		err = w.probe.run(ctx)
+	}
+	if err == nil {
+		err = w.commit.run(ctx)
+	}
+	return fault("write to the file again", err)
+}
+
+// erase removes all rows of an event or of a refused one.
+func (w *writer) erase(ctx context.Context, seq int64) error {
+	for _, s := range []*stmt{w.deleteEvent, w.deleteDeliveries, w.deleteAttempts, w.deleteRefused, w.deleteLate} {
+		s.args[0].Value = seq
+		if err := s.run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check implements outbox.Store: it writes, unless there was a write or a check
+// within the last second, and waits no longer than ctx for one under way.
+func (s *Store) Check(ctx context.Context) error {
+	if err := s.gate.enter(ctx); err != nil {
+		return fmt.Errorf("check: %w: a write takes too long: %w", event.ErrUnavailable, err)
+	}
+	succeeded, faultAt, err, closed := s.succeeded, s.faultAt, s.fault, s.closed
+	s.gate.leave()
+	switch {
+	case closed:
+		return err
+	case err != nil && time.Since(faultAt) < checkEvery:
+		return err
+	case time.Since(succeeded) < checkEvery:
+		return nil
+	}
+	err = s.transact(ctx, "check", func(ctx context.Context, t *tx) error {
+		t.w.probe.args[0].Value = time.Now().Unix()
+		return t.w.probe.run(ctx)
+	})
+	if err != nil && !errors.Is(err, event.ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", event.ErrUnavailable, err)
+	}
+	return err
+}

@@ -1,0 +1,50 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"invitation-relay/relay/outbox"
+)
+
+// SetHold implements outbox.Store.
+func (s *Store) SetHold(ctx context.Context, h outbox.Hold) error {
+	return s.transact(ctx, "set the hold", func(ctx context.Context, t *tx) error {
+		text, args := "DELETE FROM holds WHERE target = ?", 1
+		if !h.Since.IsZero() {
+			text, args = "INSERT OR REPLACE INTO holds (target, since, reason, by_hand) VALUES (?,?,?,?)", 4
+		}
+		q, err := t.w.prepareOnce(text, args, 0)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = q.s.Close() }() // what it did is not undone by that
+		values := [...]any{h.Target, nanos(h.Since), h.Reason, h.ByHand}
+		for i := range q.args {
+			q.args[i].Value = values[i]
+		}
+		return q.run(ctx)
+	})
+}
+
+// Holds implements outbox.Store.
+func (s *Store) Holds(ctx context.Context) (holds []outbox.Hold, err error) {
+	err = s.read(ctx, "read the holds", func(ctx context.Context, tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, "SELECT target, since, reason, by_hand FROM holds ORDER BY target")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }() // rows.Err says it
+		for rows.Next() {
+			var h outbox.Hold
+			var since int64
+			if err := rows.Scan(&h.Target, &since, &h.Reason, &h.ByHand); err != nil {
+				return err
+			}
+			h.Since = instant(since)
+			holds = append(holds, h)
+		}
+		return rows.Err()
+	})
+	return holds, err
+}

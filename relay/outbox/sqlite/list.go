@@ -1,0 +1,199 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"strings"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 1000
+)
+
+func limitOf(f outbox.Filter) int {
+	if f.Limit <= 0 {
+		return defaultLimit
+	}
+	return min(f.Limit, maxLimit)
+}
+
+// Events implements outbox.Store.
+func (s *Store) Events(ctx context.Context, f outbox.Filter) (items []outbox.StoredEvent, more bool, err error) {
+	if f.State != "" && f.State != "pending" && f.State != "finished" {
+		return nil, false, fmt.Errorf("list events: unknown state %q: want pending or finished", f.State)
+	}
+	before := int64(math.MaxInt64)
+	if f.Before != "" {
+		id, err := event.ParseID(f.Before)
+		if err != nil {
+			return nil, false, fmt.Errorf("list events: %w", err)
+		}
+		before = id.Seq()
+	}
+	limit := limitOf(f)
+	err = s.scan(ctx, "list events", f, before, func(ctx context.Context, l *loader, r *row) (bool, error) {
+		if f.State != "" && (f.State == "pending") != (r.open() > 0) {
+			return true, nil
+		}
+		e, err := l.stored(ctx, r)
+		if err != nil || !hasTarget(e.To, f.Target) {
+			return true, err
+		}
+		if len(items) == limit {
+			more = true
+			return false, nil
+		}
+		items = append(items, *e)
+		return true, nil
+	})
+	return items, more, err
+}
+
+// Deliveries implements outbox.Store.
+func (s *Store) Deliveries(ctx context.Context, f outbox.Filter) (items []outbox.StoredDelivery, more bool, err error) {
+	state, known := event.ParseState(f.State)
+	if f.State != "" && !known {
+		return nil, false, fmt.Errorf("list deliveries: unknown state %q: want pending, delivered, dead or discarded", f.State)
+	}
+	before, after := int64(math.MaxInt64), outbox.Key{}
+	if f.Before != "" {
+		if after, err = outbox.ParseKey(f.Before); err != nil {
+			return nil, false, fmt.Errorf("list deliveries: %w", err)
+		}
+		before = after.Event.Seq() + 1 // the same event may have more
+	}
+	limit := limitOf(f)
+	err = s.scan(ctx, "list deliveries", f, before, func(ctx context.Context, l *loader, r *row) (bool, error) {
+		list, err := l.deliveries(ctx, r)
+		if err != nil {
+			return false, err
+		}
+		for _, d := range list {
+			switch {
+			case f.State != "" && d.State != state:
+			case f.Target != "" && d.Key.Address.Target() != f.Target:
+			case d.Key.Event == after.Event && d.Key.Address <= after.Address:
+			case len(items) == limit:
+				more = true
+				return false, nil
+			default:
+				items = append(items, d)
+			}
+		}
+		return true, nil
+	})
+	return items, more, err
+}
+
+func hasTarget(to []outbox.Address, target string) bool {
+	for _, a := range to {
+		if a.Target() == target {
+			return true
+		}
+	}
+	return target == ""
+}
+
+// scan calls f with the events that a filter may want, newest first, until f
+// says false. It chooses the cheapest way to find them; f has the last word on
+// the delivery's state and target.
+func (s *Store) scan(ctx context.Context, doing string, f outbox.Filter, before int64, visit func(context.Context, *loader, *row) (bool, error)) error {
+	return s.read(ctx, doing, func(ctx context.Context, tx *sql.Tx) error {
+		l, err := s.loader(ctx, tx, false)
+		if err != nil {
+			return err
+		}
+		sc := &scanner{s: s, tx: tx, f: f, want: s.wanted(f)}
+		for {
+			seqs, more, err := sc.next(ctx, before)
+			if err != nil {
+				return err
+			}
+			for _, seq := range seqs {
+				before = seq
+				r, err := l.row(ctx, seq)
+				switch {
+				case errors.Is(err, event.ErrNotFound): // the journal remembers it a little longer
+					continue
+				case err != nil && r == nil:
+					return err
+				case err == nil && !sc.matches(r): // a damaged one is listed, whatever it says
+					continue
+				}
+				if goOn, err := visit(ctx, l, r); err != nil || !goOn {
+					return err
+				}
+			}
+			if !more {
+				return nil
+			}
+		}
+	})
+}
+
+// Refused implements outbox.Store.
+func (s *Store) Refused(ctx context.Context, f outbox.Filter) (items []event.Refused, more bool, err error) {
+	var where []string
+	var args []any
+	add := func(cond string, values ...any) { where, args = append(where, cond), append(args, values...) }
+	add("1")
+	if f.Source != "" {
+		add("source = ?", s.names.find(kindSource, f.Source))
+	}
+	if !f.Since.IsZero() {
+		add("received_at >= ?", nanos(f.Since))
+	}
+	if !f.Until.IsZero() {
+		add("received_at < ?", nanos(f.Until))
+	}
+	for _, c := range []struct{ text, cond string }{{f.ID, "seq = ?"}, {f.Before, "(received_at, seq) < (SELECT received_at, seq FROM refused WHERE seq = ?)"}} {
+		if c.text == "" {
+			continue
+		}
+		id, err := event.ParseID(c.text)
+		if err != nil {
+			return nil, false, fmt.Errorf("list refused events: %w", err)
+		}
+		add(c.cond, id.Seq())
+	}
+	limit := limitOf(f)
+	err = s.read(ctx, "list refused events", func(ctx context.Context, tx *sql.Tx) error {
+		items, err = s.refused(ctx, tx, strings.Join(where, " AND "), append(args, limit+1))
+		if len(items) > limit {
+			items, more = items[:limit], true
+		}
+		return err
+	})
+	return items, more, err
+}
+
+func (s *Store) refused(ctx context.Context, tx *sql.Tx, where string, args []any) (items []event.Refused, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT seq, rnd, received_at, source, status, reason, content_type, iv, crc, body FROM refused WHERE "+ //nolint:gosec // conditions of ours only
+		where+" ORDER BY received_at DESC, seq DESC LIMIT ?", args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says it
+	for rows.Next() {
+		var r event.Refused
+		var seq, rnd, received, source, crc int64
+		if err := rows.Scan(&seq, &rnd, &received, &source, &r.Status, &r.Reason, &r.ContentType, &r.IV, &crc, &r.Body); err != nil {
+			return nil, err
+		}
+		r.ID, r.ReceivedAt, r.Source = idOf(seq, rnd), instant(received), s.names.of(kindSource, source)
+		if int64(crc32.Checksum(r.Body, crc32.MakeTable(crc32.Castagnoli))) != crc {
+			s.log.Error("a refused event is damaged and left out", "event_id", r.ID)
+			continue
+		}
+		items = append(items, r)
+	}
+	return items, rows.Err()
+}

@@ -1,0 +1,84 @@
+package sqlite
+
+import (
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"time"
+)
+
+// mark is a small file beside the store that says how far it had come. SQLite
+// drops all commits after a damaged place in its WAL without an error; against
+// the mark that shows at the next start.
+//
+// It is written in place, at most once a second and when the store is closed,
+// and without an fsync: a mark behind the store only narrows what can be
+// noticed, while one ahead of it would be a false alarm, and cannot come to be,
+// since it is written after the commit.
+type mark struct {
+	f       *os.File
+	store   []byte // which store
+	written int64
+	at      time.Time
+	commits int64
+}
+
+const markFormat = "invitation-relay mark 1 store %s commit %020d\n"
+
+// openMark opens or makes the mark, and returns the commit it speaks of: 0 when
+// it is new, belongs to another store or cannot be read.
+func openMark(path string, store []byte) (m *mark, commits int64, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the path comes from the config
+	if err != nil {
+		return nil, 0, err
+	}
+	m = &mark{f: f, store: store}
+	text, err := io.ReadAll(io.LimitReader(f, 256))
+	if err != nil {
+		_ = f.Close() // nothing was written
+		return nil, 0, err
+	}
+	var id string
+	if _, err := fmt.Sscanf(string(text), markFormat, &id, &commits); err != nil || string(text) != m.text(commits) {
+		return m, 0, nil //nolint:nilerr // half written in a power cut, or not ours: it tells nothing
+	}
+	return m, commits, nil
+}
+
+func (m *mark) text(commits int64) string {
+	line := fmt.Sprintf(markFormat, hex.EncodeToString(m.store), commits)
+	return fmt.Sprintf("%scrc %08x\n", line, crc32.ChecksumIEEE([]byte(line)))
+}
+
+// note is told of each commit.
+func (m *mark) note(commits int64, now time.Time) {
+	m.commits = commits
+	if now.Sub(m.at) >= time.Second {
+		m.at = now
+		_ = m.write() // best effort: the commit itself is safe
+	}
+}
+
+func (m *mark) write() error {
+	if m.written == m.commits {
+		return nil
+	}
+	_, err := m.f.WriteAt([]byte(m.text(m.commits)), 0)
+	if err == nil {
+		m.written = m.commits
+	}
+	return err
+}
+
+func (m *mark) close() error {
+	err := m.write()
+	if err == nil {
+		err = m.f.Sync()
+	}
+	if e := m.f.Close(); err == nil {
+		err = e
+	}
+	return err
+}

@@ -1,0 +1,73 @@
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"invitation-relay/relay/outbox"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// applicationID is what PRAGMA application_id says of a store of ours.
+const applicationID = 0x72656c79 // "rely"
+
+// identify refuses a file that is a database of something else. It must come
+// before anything that writes.
+func identify(ctx context.Context, c *conn) error {
+	id, err := c.value(ctx, "PRAGMA application_id")
+	if err != nil {
+		return fault("read the file", err)
+	}
+	if id == int64(applicationID) {
+		return nil
+	}
+	tables, err := c.value(ctx, "SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return fault("read the file", err)
+	}
+	if tables != int64(0) || id != int64(0) {
+		return fmt.Errorf("this is a database, but not a store of invitation-relay: give another path")
+	}
+	return nil // new and empty
+}
+
+// migrate brings the schema up to date, each step in a transaction of its own.
+// The steps are the files in migrations, in the order of their names; those
+// that have been released do not change any more.
+func migrate(ctx context.Context, c *conn) error {
+	const table = "CREATE TABLE IF NOT EXISTS migrations (n INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql") // sorted
+	if err != nil {
+		return err
+	}
+	done := int64(0)
+	if has, err := c.value(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'"); err != nil {
+		return fault("read the schema's version", err)
+	} else if has != int64(0) {
+		v, err := c.value(ctx, "SELECT coalesce(max(n), 0) FROM migrations")
+		if err != nil {
+			return fault("read the schema's version", err)
+		}
+		done, _ = v.(int64)
+	}
+	if done > int64(len(files)) {
+		return fmt.Errorf("%w: its schema is %d and this one knows %d; use the newer release, or a backup from before", outbox.ErrNewer, done, len(files))
+	}
+	for i, name := range files[done:] {
+		script, err := migrationFiles.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		n := int(done) + i + 1
+		err = c.exec(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s; %s; INSERT INTO migrations VALUES (%d, '%s', datetime()); COMMIT", table, script, n, name))
+		if err != nil {
+			_ = c.exec(ctx, "ROLLBACK") // err says more
+			return fault("bring the schema up to "+name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,285 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"math"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// purgeStep is how many events one transaction of Purge looks at: some
+// milliseconds, in which nothing is accepted.
+const purgeStep = 200
+
+// Purge implements outbox.Store. It walks over the events once for their bodies
+// and once for their rows, each time from where it stopped before; events that
+// were not finished by then are listed in late and looked at every time.
+func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
+	p := &purge{s: s, bodies: nanos(r.Bodies), rows: nanos(r.Rows)}
+	steps := []func(context.Context) (bool, error){p.late}
+	if p.bodies > 0 {
+		steps = append(steps, func(ctx context.Context) (bool, error) {
+			return p.walk(ctx, "bodies_purged_to", event.SeqAt(r.Bodies))
+		})
+	}
+	if p.rows > 0 {
+		steps = append(steps, func(ctx context.Context) (bool, error) {
+			return p.walk(ctx, "rows_purged_to", event.SeqAt(r.Rows))
+		}, p.journal)
+	}
+	if r.RefusedAfter != nil {
+		for _, source := range s.names.all(kindSource) {
+			before, keep := r.RefusedAfter(source)
+			steps = append(steps, func(ctx context.Context) (bool, error) {
+				return p.refused(ctx, s.names.find(kindSource, source), nanos(before), keep)
+			})
+		}
+	}
+	for _, step := range steps {
+		for more := true; more; {
+			if ctx.Err() != nil {
+				return p.erased, context.Cause(ctx)
+			}
+			var err error
+			if more, err = step(ctx); err != nil {
+				return p.erased, err
+			}
+		}
+	}
+	if p.erased == 0 {
+		return 0, nil
+	}
+	return p.erased, s.truncateWAL(ctx)
+}
+
+// purge is one Purge under way.
+type purge struct {
+	s            *Store
+	bodies, rows int64
+	erased       int   // committed
+	lateAfter    int64 // of the late ones, those up to here have been looked at
+}
+
+// transact is Store.transact for a step that says how much it erased.
+func (p *purge) transact(ctx context.Context, f func(context.Context, *tx) (erased int, more bool, err error)) (more bool, err error) {
+	erased := 0
+	err = p.s.transact(ctx, "purge", func(ctx context.Context, t *tx) (err error) {
+		erased, more, err = f(ctx, t)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	p.erased += erased
+	return more, nil
+}
+
+// walk looks at the events from the mark up to a seq, and moves the mark.
+func (p *purge) walk(ctx context.Context, mark string, to int64) (bool, error) {
+	return p.transact(ctx, func(ctx context.Context, t *tx) (erased int, more bool, err error) {
+		from, err := count(ctx, t.w.conn, "SELECT v FROM meta WHERE k = ?", mark)
+		if err != nil {
+			return 0, false, err
+		}
+		q := t.w.seqsBetween
+		q.args[0].Value, q.args[1].Value, q.args[2].Value = from, to, int64(purgeStep)
+		var seqs []int64
+		if err := q.each(ctx, func() error { seqs = append(seqs, q.int(0)); return nil }); err != nil || len(seqs) == 0 {
+			return 0, false, err
+		}
+		for _, seq := range seqs {
+			n, gone, err := p.event(ctx, t, seq)
+			if err != nil {
+				return 0, false, err
+			}
+			erased += n
+			if n > 0 && (gone || mark == "bodies_purged_to") {
+				continue // the walk over the rows comes to it by itself
+			}
+			t.w.insertLate.args[0].Value = seq
+			if err := t.w.insertLate.run(ctx); err != nil {
+				return 0, false, err
+			}
+		}
+		v := t.w.setMeta.args
+		v[0].Value, v[1].Value = seqs[len(seqs)-1], mark
+		return erased, len(seqs) == purgeStep, t.w.setMeta.run(ctx)
+	})
+}
+
+// late looks again at the events that were not finished when a walk passed
+// them. A reader chooses, so that a million that wait do not hold up the writer.
+func (p *purge) late(ctx context.Context) (bool, error) {
+	var seqs []int64
+	err := p.s.read(ctx, "purge", func(ctx context.Context, tx *sql.Tx) (err error) {
+		sc := scanner{tx: tx}
+		seqs, err = sc.seqs(ctx, `SELECT l.seq FROM late l LEFT JOIN events e ON e.seq = l.seq
+			WHERE l.seq > ? AND (e.seq IS NULL OR e.finished_at < ?) ORDER BY l.seq LIMIT ?`,
+			p.lateAfter, max(p.bodies, p.rows), purgeStep)
+		return err
+	})
+	if err != nil || len(seqs) == 0 {
+		return false, err
+	}
+	p.lateAfter = seqs[len(seqs)-1]
+	return p.transact(ctx, func(ctx context.Context, t *tx) (erased int, more bool, err error) {
+		passed, err := count(ctx, t.w.conn, "SELECT v FROM meta WHERE k = 'rows_purged_to'")
+		if err != nil {
+			return 0, false, err
+		}
+		for _, seq := range seqs {
+			n, gone, err := p.event(ctx, t, seq)
+			if err != nil {
+				return 0, false, err
+			}
+			erased += n
+			if !gone && (n == 0 || seq <= passed) {
+				continue // stays
+			}
+			t.w.deleteLate.args[0].Value = seq
+			if err := t.w.deleteLate.run(ctx); err != nil {
+				return 0, false, err
+			}
+		}
+		return erased, len(seqs) == purgeStep, nil
+	})
+}
+
+// event erases of one event what may go, and says how much that was and whether
+// nothing is left. A dead delivery keeps the body: it may be retried.
+func (p *purge) event(ctx context.Context, t *tx, seq int64) (erased int, gone bool, err error) {
+	q := t.w.readFinished
+	q.args[0].Value = seq
+	found, err := q.row(ctx)
+	if err != nil || !found {
+		return 0, true, err
+	}
+	finished, targets := q.int(0), q.int(1)
+	if finished == notFinished {
+		return 0, false, nil
+	}
+	dead, own := 0, int64(0)
+	rows := t.w.readStates
+	rows.args[0].Value = seq
+	err = rows.each(ctx, func() error {
+		id, state := rows.int(0), event.State(rows.int(1)) //nolint:gosec // as it was written
+		dead += one(state, event.Dead)
+		if id <= maxBit {
+			own |= 1 << (id - 1)
+		}
+		if finished < p.rows {
+			t.tally(id, 0, -one(state, event.Done), -one(state, event.Dead))
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return 0, false, err
+	case finished < p.rows:
+		pendingBits(targets&^own, func(id int64) { t.tally(id, 0, -1, 0) })
+		return 1, true, t.w.erase(ctx, seq)
+	case finished < p.bodies && dead == 0:
+		t.w.eraseBody.args[0].Value = seq
+		n, err := t.w.eraseBody.changed(ctx)
+		return int(n), false, err
+	}
+	return 0, false, nil
+}
+
+// journal drops the commits all of whose events are gone. The last one stays:
+// commits are counted by it.
+func (p *purge) journal(ctx context.Context) (bool, error) {
+	return p.transact(ctx, func(ctx context.Context, t *tx) (int, bool, error) {
+		t.w.setMeta.args[0].Value, t.w.setMeta.args[1].Value = p.s.lastSeq.Load(), "last_seq"
+		if err := t.w.setMeta.run(ctx); err != nil {
+			return 0, false, err
+		}
+		oldest, err := count(ctx, t.w.conn, "SELECT coalesce(min(seq), ?) FROM events", int64(math.MaxInt64))
+		if err != nil {
+			return 0, false, err
+		}
+		q, upTo := t.w.journalFrom, int64(0)
+		for range purgeStep {
+			q.args[0].Value = upTo + 1
+			found, err := q.row(ctx)
+			if err != nil {
+				return 0, false, err
+			}
+			if !found || q.int(0) >= p.s.commits || last(q.blob(1)) >= oldest {
+				t.w.deleteJournal.args[0].Value = upTo
+				return 0, false, t.w.deleteJournal.run(ctx)
+			}
+			upTo = q.int(0)
+		}
+		t.w.deleteJournal.args[0].Value = upTo
+		return 0, true, t.w.deleteJournal.run(ctx)
+	})
+}
+
+// refused erases of one source what is too old, and all but the newest.
+func (p *purge) refused(ctx context.Context, source, before int64, keep int) (bool, error) {
+	return p.transact(ctx, func(ctx context.Context, t *tx) (int, bool, error) {
+		v := t.w.purgeRefused.args
+		v[0].Value, v[1].Value, v[2].Value, v[3].Value = source, before, int64(keep), int64(purgeStep)
+		n, err := t.w.purgeRefused.changed(ctx)
+		return int(n), n == purgeStep, err
+	})
+}
+
+// truncateWAL empties the WAL, which still has what was erased. Most of that is
+// done beside the writer; the last step is tried while nobody reads, and left
+// to the next purge when somebody always does.
+func (s *Store) truncateWAL(ctx context.Context) error {
+	c, err := dial(s.cfg.Path, "")
+	if err != nil {
+		return fault("checkpoint", err)
+	}
+	_, err = c.value(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(PASSIVE)")
+	if e := c.close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fault("checkpoint", err)
+	}
+	for range 10 {
+		busy, err := s.truncateOnce(ctx)
+		if err != nil || !busy {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	s.log.Warn("erased rows are still in the write-ahead log: somebody reads all the time")
+	return nil
+}
+
+func (s *Store) truncateOnce(ctx context.Context) (busy bool, err error) {
+	if err := s.gate.enter(ctx); err != nil {
+		return false, fault("checkpoint", err)
+	}
+	defer s.gate.leave()
+	ctx = context.WithoutCancel(ctx)
+	w, err := s.writer(ctx)
+	if err != nil {
+		return false, err
+	}
+	var v any
+	err = w.exec(ctx, "PRAGMA busy_timeout = 0") // a reader must not hold up who accepts
+	if err == nil {
+		v, err = w.value(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	}
+	if e := w.exec(ctx, "PRAGMA busy_timeout = 5000"); err == nil {
+		err = e
+	}
+	if err != nil && code(err) != codeBusy {
+		s.failed(nil, err)
+		return false, fault("checkpoint", err)
+	}
+	return err != nil || v == int64(1), nil
+}

@@ -1,0 +1,245 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// read runs f on one state of the store, beside the writer and without holding
+// it up. It must not take long: the WAL grows meanwhile.
+func (s *Store) read(ctx context.Context, doing string, f func(context.Context, *sql.Tx) error) error {
+	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fault(doing, err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	switch err := f(ctx, tx); {
+	case err == nil, errors.Is(err, event.ErrNotFound), errors.Is(err, outbox.ErrCorrupt):
+		return err
+	default:
+		return fault(doing, err)
+	}
+}
+
+// columns of an event, for scan.
+const columns = "seq, rnd, received_at, finished_at, waiting, retrying, targets, person, source, kind, crc, ends, dedupe, verdicts, subject, ticket, status"
+
+// loader reads events one by one, with a statement prepared once.
+type loader struct {
+	s        *Store
+	withBody bool
+	events   *sql.Stmt
+	rows     *sql.Stmt // their rows of deliveries
+}
+
+func (s *Store) loader(ctx context.Context, tx *sql.Tx, withBody bool) (*loader, error) {
+	body := "NULL"
+	if withBody {
+		body = "body"
+	}
+	events, err := tx.PrepareContext(ctx, "SELECT "+columns+", "+body+" FROM events WHERE seq = ?")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.PrepareContext(ctx, `SELECT address, state, attempts, next_at, finished_at, outcome, status, reason
+		FROM deliveries WHERE seq = ?`)
+	if err != nil {
+		return nil, err
+	}
+	return &loader{s: s, withBody: withBody, events: events, rows: rows}, nil // tx closes both when it ends
+}
+
+// row reads an event and looks whether it is damaged: then it is reported, once
+// in the log, and what is readable of it is returned with the error.
+func (l *loader) row(ctx context.Context, seq int64) (*row, error) {
+	var r row
+	err := l.events.QueryRowContext(ctx, seq).Scan(&r.seq, &r.rnd, &r.received, &r.finished, &r.waiting, &r.retrying,
+		&r.targets, &r.person, &r.source, &r.kind, &r.crc, &r.ends, &r.dedupe, &r.verdicts, &r.subject, &r.ticket, &r.status, &r.body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, event.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := r.verify(l.withBody); err != nil {
+		if _, reported := l.s.quarantine.LoadOrStore(seq, true); !reported {
+			l.s.log.Error("an event is damaged and will not be sent", "event_id", r.id(), "err", err)
+		}
+		return &r, err
+	}
+	return &r, nil
+}
+
+// deliveries lists an event's deliveries by address, and whether they have a
+// row of their own.
+func (l *loader) deliveries(ctx context.Context, r *row) ([]outbox.StoredDelivery, error) {
+	base := outbox.StoredDelivery{Key: outbox.Key{Event: r.id()}, CreatedAt: instant(r.received)}
+	own, err := l.ownRows(ctx, r, base)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]outbox.StoredDelivery, 0, len(own)+1)
+	pendingBits(r.targets, func(id int64) {
+		if _, ok := own[id]; ok {
+			return
+		}
+		d := base
+		d.Key.Address = outbox.Address(l.s.names.of(kindAddress, id))
+		if mask(r.waiting)&(1<<(id-1)) == 0 {
+			d.State, d.Attempts, d.LastOutcome = event.Done, 1, event.Delivered
+			if a, ok := r.first(id); ok {
+				d.LastStatus, d.FinishedAt = a.Status, a.At
+			}
+		}
+		list = append(list, d)
+	})
+	for _, d := range own {
+		list = append(list, d)
+	}
+	slices.SortFunc(list, func(a, b outbox.StoredDelivery) int { return compare(a.Key.Address, b.Key.Address) })
+	return list, nil
+}
+
+func (l *loader) ownRows(ctx context.Context, r *row, base outbox.StoredDelivery) (map[int64]outbox.StoredDelivery, error) {
+	rows, err := l.rows.QueryContext(ctx, r.seq)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says it
+	own := map[int64]outbox.StoredDelivery{}
+	for rows.Next() {
+		var id, next, finished int64
+		d := base
+		if err := rows.Scan(&id, &d.State, &d.Attempts, &next, &finished, &d.LastOutcome, &d.LastStatus, &d.LastReason); err != nil {
+			return nil, err
+		}
+		d.Key.Address = outbox.Address(l.s.names.of(kindAddress, id))
+		d.NextAt, d.FinishedAt = instant(next), instant(finished)
+		own[id] = d
+	}
+	return own, rows.Err()
+}
+
+func compare(a, b outbox.Address) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// stored is an event as the interface has it.
+func (l *loader) stored(ctx context.Context, r *row) (*outbox.StoredEvent, error) {
+	list, err := l.deliveries(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	e := &outbox.StoredEvent{Event: r.event(l.s.names), Verdicts: decodeVerdicts(r.verdicts, l.s.names), Open: r.open()}
+	for _, d := range list {
+		e.To = append(e.To, d.Key.Address)
+	}
+	if e.Open == 0 {
+		e.FinishedAt = instant(r.finished)
+	}
+	return e, nil
+}
+
+// Event implements outbox.Store.
+func (s *Store) Event(ctx context.Context, id event.ID) (e *outbox.StoredEvent, err error) {
+	err = s.one(ctx, "read the event", id, true, func(ctx context.Context, l *loader, r *row) error {
+		e, err = l.stored(ctx, r)
+		return err
+	})
+	return e, err
+}
+
+// Delivery implements outbox.Store.
+func (s *Store) Delivery(ctx context.Context, k outbox.Key) (d *outbox.StoredDelivery, err error) {
+	err = s.one(ctx, "read the delivery", k.Event, false, func(ctx context.Context, l *loader, r *row) error {
+		list, err := l.deliveries(ctx, r)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if list[i].Key == k {
+				d = &list[i]
+				return nil
+			}
+		}
+		return event.ErrNotFound
+	})
+	return d, err
+}
+
+// Attempts implements outbox.Store.
+func (s *Store) Attempts(ctx context.Context, k outbox.Key) (list []outbox.Attempt, err error) {
+	err = s.read(ctx, "read the attempts", func(ctx context.Context, tx *sql.Tx) error {
+		l, err := s.loader(ctx, tx, false)
+		if err != nil {
+			return err
+		}
+		seq, rnd := seqAndRest(k.Event)
+		id := s.names.find(kindAddress, string(k.Address))
+		r, err := l.row(ctx, seq)
+		if err != nil && r == nil {
+			return err
+		}
+		if r.rnd != rnd || id == 0 {
+			return event.ErrNotFound
+		}
+		if a, ok := r.first(id); ok {
+			a.Key = k
+			list = append(list, a)
+		}
+		recorded, err := attempts(ctx, tx, k, id)
+		list = append(list, recorded...)
+		return err
+	})
+	return list, err
+}
+
+func attempts(ctx context.Context, tx *sql.Tx, k outbox.Key, id int64) (list []outbox.Attempt, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT at, number, duration, outcome, status, tries, state, next_at, reason
+		FROM attempts WHERE seq = ? AND address = ? ORDER BY at, number`, k.Event.Seq(), id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says it
+	for rows.Next() {
+		var at, next int64
+		a := outbox.Attempt{Key: k}
+		if err := rows.Scan(&at, &a.Number, &a.Duration, &a.Outcome, &a.Status, &a.Tries, &a.State, &next, &a.Reason); err != nil {
+			return nil, err
+		}
+		a.At, a.NextAt = instant(at), instant(next)
+		list = append(list, a)
+	}
+	return list, rows.Err()
+}
+
+// one reads one event and hands it to f.
+func (s *Store) one(ctx context.Context, doing string, id event.ID, withBody bool, f func(context.Context, *loader, *row) error) error {
+	return s.read(ctx, doing, func(ctx context.Context, tx *sql.Tx) error {
+		l, err := s.loader(ctx, tx, withBody)
+		if err != nil {
+			return err
+		}
+		seq, _ := seqAndRest(id)
+		r, err := l.row(ctx, seq)
+		if err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+		if r.id() != id {
+			return fmt.Errorf("%s: %w", doing, event.ErrNotFound)
+		}
+		return f(ctx, l, r)
+	})
+}

@@ -1,0 +1,23 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/outbox/sqlite"
+	"invitation-relay/relay/outbox/storetest"
+)
+
+func TestStoreKeepsThePromisesOfTheOutbox(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Open {
+		path := filepath.Join(t.TempDir(), "relay.db")
+		return func(t *testing.T) outbox.Store {
+			s, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+	})
+}

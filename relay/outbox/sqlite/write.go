@@ -1,0 +1,143 @@
+package sqlite
+
+import (
+	"context"
+	"hash/crc32"
+	"math/bits"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// Write implements outbox.Store.
+func (s *Store) Write(ctx context.Context, b *outbox.Batch) error {
+	return s.transact(ctx, "write", func(ctx context.Context, t *tx) error {
+		for _, e := range b.Entries {
+			if err := t.put(ctx, e); err != nil {
+				return err
+			}
+		}
+		for i := range b.Attempts {
+			if err := t.end(ctx, &b.Attempts[i]); err != nil {
+				return err
+			}
+		}
+		for _, r := range b.Refused {
+			if err := t.refuse(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// put stores one entry, unless it is a duplicate.
+func (t *tx) put(ctx context.Context, e *outbox.Entry) error {
+	ev, n := e.Event, t.s.names
+	e.Duplicate, e.StoredID = false, ev.ID
+	seq, rnd := seqAndRest(ev.ID)
+	k := keys{seq: seq, ticket: textKey(ev.Ticket), subject: textKey(ev.Subject)}
+	source := n.number(kindSource, ev.Source)
+	if !e.DedupeSince.IsZero() {
+		k.dedupe = dedupeKey(source, &ev.Dedupe)
+		t.s.recent.window = max(t.s.recent.window, ev.ReceivedAt.Sub(e.DedupeSince))
+		if dup, err := t.duplicate(ctx, e, k.dedupe, source); dup || err != nil {
+			return err
+		}
+		t.fresh[k.dedupe] = len(t.stored)
+	}
+
+	targets, beyond := t.addresses(e.To)
+	t.ends = newEnds(t.ends[:0], targets)
+	t.verdicts = encodeVerdicts(t.verdicts[:0], n, e.Verdicts)
+	r := row{
+		seq: seq, rnd: rnd, received: nanos(ev.ReceivedAt), finished: notFinished, source: source, kind: int64(ev.Kind),
+		targets: int64(targets), person: person(t.s.salt, ev.Person), dedupe: ev.Dedupe[:], verdicts: t.verdicts, //nolint:gosec // bits
+		subject: ev.Subject, ticket: ev.Ticket, status: ev.Status, body: ev.Body,
+	}
+	if targets == 0 && len(beyond) == 0 {
+		r.finished = r.received
+	}
+	r.crc, t.scratch = r.checksum(t.scratch)
+	k.person = personKey(r.person)
+
+	a := t.w.insertEvent.args
+	a[0].Value, a[1].Value, a[2].Value, a[3].Value = seq, r.targets|noneWaiting, int64(len(beyond)), r.finished
+	a[4].Value, a[5].Value, a[6].Value, a[7].Value = t.ends, rnd, r.received, source
+	a[8].Value, a[9].Value, a[10].Value, a[11].Value = r.kind, r.targets, r.person, r.crc
+	a[12].Value, a[13].Value, a[14].Value, a[15].Value = r.dedupe, t.verdicts, r.subject, r.ticket
+	a[16].Value, a[17].Value = r.status, r.body
+	if err := t.w.insertEvent.run(ctx); err != nil {
+		return err
+	}
+	for _, id := range beyond {
+		if err := t.putDelivery(ctx, seq, id, &delivery{}); err != nil {
+			return err
+		}
+		t.tally(id, 1, 0, 0)
+	}
+	for m := targets; m != 0; m &= m - 1 {
+		t.tally(int64(bits.TrailingZeros64(m)+1), 1, 0, 0)
+	}
+	t.stored, t.keys = append(t.stored, e), append(t.keys, k)
+	return nil
+}
+
+// addresses numbers the addresses of an entry: a mask, and the numbers of those
+// that have no bit.
+func (t *tx) addresses(to []outbox.Address) (targets uint64, beyond []int64) {
+	for _, a := range to {
+		id := t.s.names.number(kindAddress, string(a))
+		if id <= maxBit {
+			targets |= 1 << (id - 1)
+			continue
+		}
+		twice := false
+		for _, b := range beyond {
+			twice = twice || b == id
+		}
+		if !twice {
+			beyond = append(beyond, id)
+		}
+	}
+	return targets, beyond
+}
+
+// duplicate reports whether the entry repeats one of this transaction or of
+// the window, and if so fills in its result.
+func (t *tx) duplicate(ctx context.Context, e *outbox.Entry, key uint64, source int64) (bool, error) {
+	ev := e.Event
+	if i, ok := t.fresh[key]; ok {
+		first := t.stored[i].Event
+		if first.Source == ev.Source && first.Dedupe == ev.Dedupe && !first.ReceivedAt.Before(e.DedupeSince) {
+			e.Duplicate, e.StoredID = true, first.ID
+		}
+		return e.Duplicate, nil
+	}
+	seq, ok := t.s.recent.seqs[key]
+	if !ok {
+		return false, nil
+	}
+	q := t.w.findEvent
+	q.args[0].Value = seq
+	found, err := q.row(ctx)
+	if err != nil || !found {
+		return false, err // not found: erased since
+	}
+	if q.int(1) >= nanos(e.DedupeSince) && q.int(2) == source && string(q.blob(3)) == string(ev.Dedupe[:]) {
+		e.Duplicate, e.StoredID = true, idOf(seq, q.int(0))
+	}
+	return e.Duplicate, nil
+}
+
+// refuse stores what intake could not take.
+func (t *tx) refuse(ctx context.Context, r *event.Refused) error {
+	seq, rnd := seqAndRest(r.ID)
+	crc := int64(crc32.Checksum(r.Body, crc32.MakeTable(crc32.Castagnoli)))
+	a := t.w.insertRefused.args
+	a[0].Value, a[1].Value, a[2].Value = seq, rnd, nanos(r.ReceivedAt)
+	a[3].Value, a[4].Value, a[5].Value = t.s.names.number(kindSource, r.Source), int64(r.Status), r.Reason
+	a[6].Value, a[7].Value, a[8].Value, a[9].Value = r.ContentType, r.IV, crc, r.Body
+	t.refused = append(t.refused, seq)
+	return t.w.insertRefused.run(ctx)
+}
