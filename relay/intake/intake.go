@@ -72,7 +72,8 @@ type Source struct {
 	MaxBody int64
 	// Schema says what a body must look like. Nil takes any object.
 	Schema *Schema
-	// KeepRefused hands to Config.Refuse what an authenticated sender sent and was refused.
+	// KeepRefused hands to Config.Refuse what a known sender sent and was refused
+	// as malformed or invalid. A source that asks for nothing knows nobody.
 	KeepRefused bool
 	// DedupeKey says what makes a repeat a repeat. Nil, an error or "": the SHA-256 of the decrypted body.
 	DedupeKey func(ev *event.Event) (string, error)
