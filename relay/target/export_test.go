@@ -1,0 +1,19 @@
+package target
+
+// FailureVerdicts are the results of every failure without an answer, for a test to read.
+func FailureVerdicts() []Result {
+	var all []Result
+	for _, v := range failures {
+		all = append(all, Result{Outcome: v.outcome, Reason: v.reason})
+	}
+	return all
+}
+
+// SlackWords are the words of Slack's that are known.
+func SlackWords() map[string]struct{} {
+	words := map[string]struct{}{}
+	for w := range slackWords {
+		words[w] = struct{}{}
+	}
+	return words
+}
