@@ -2,30 +2,152 @@ package target
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html/template"
+	"net"
+	netmail "net/mail"
+	"strings"
+	"time"
 
+	"github.com/wneessen/go-mail/smtp"
+
+	"invitation-relay/relay/event"
 	"invitation-relay/rules"
 )
 
-// SetDefaults fills in what the config left out.
-func (c *EmailConfig) SetDefaults() {}
+// The words of EmailConfig.TLS.
+const (
+	mailTLSMandatory     = "mandatory"     // STARTTLS, and nothing is sent without it
+	mailTLSImplicit      = "implicit"      // TLS from the first byte (RFC 8314)
+	mailTLSOpportunistic = "opportunistic" // STARTTLS when it is offered
+	mailTLSNone          = "none"          // plain text
+)
 
-// Check reports every mistake in the settings.
-func (c *EmailConfig) Check(_ *rules.Env, _ Report) {}
+// SetDefaults fills in what the config left out: STARTTLS mandatory on port
+// 587, or 465 with implicit TLS, and 30 seconds for an attempt.
+func (c *EmailConfig) SetDefaults() {
+	if c.TLS == "" {
+		c.TLS = mailTLSMandatory
+	}
+	if c.Port == 0 {
+		c.Port = 587
+		if c.TLS == mailTLSImplicit {
+			c.Port = 465
+		}
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 30 * time.Second
+	}
+}
 
-// Email sends one mail an event and recipient.
-type Email struct{}
+// Email hands one mail an event and recipient to one mail server. Every attempt
+// has a connection of its own and sends the same mail, byte for byte but for
+// its Date, so that a mailbox can drop a repeat by its Message-ID.
+type Email struct {
+	cfg     EmailConfig
+	version string
+	from    *netmail.Address
+	domain  string                      // of from: the right side of Message-IDs
+	to      map[string]*netmail.Address // by recipient hash
+	hashes  []string                    // keys of to, in the config's order
 
-// NewEmail builds an email target.
-func NewEmail(_ string, _ EmailConfig, _ Deps) (*Email, error) { return &Email{}, nil }
+	subject, text, html *rules.Text // nil: the default
+	defaultHTML         *template.Template
+
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	tls  *tls.Config
+}
+
+// NewEmail builds the target. The settings must have passed SetDefaults and
+// Check; what Check would report is an error here too, without its position.
+func NewEmail(name string, c EmailConfig, d Deps) (*Email, error) {
+	var wrong error
+	c.Check(d.Env, func(path string, _, _ int, msg, _ string) {
+		wrong = errors.Join(wrong, fmt.Errorf("email target %s: %s: %s", name, path, msg))
+	})
+	if wrong != nil {
+		return nil, wrong
+	}
+	from, _ := parseMailbox(c.From) // its errors, like those below, would have been reported
+	e := &Email{
+		cfg: c, version: d.Version, from: from, to: make(map[string]*netmail.Address, len(c.To)),
+		domain:      from.Address[strings.LastIndexByte(from.Address, '@')+1:],
+		defaultHTML: parseDefaultHTML(),
+		dial:        newDialer().DialContext,
+		tls:         &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12},
+	}
+	for _, text := range c.To {
+		a, _ := parseMailbox(text)
+		h := mailboxHash(a)
+		e.to[h], e.hashes = a, append(e.hashes, h)
+	}
+	for _, t := range c.texts() {
+		if t.source != "" {
+			*t.in(e), _ = rules.CompileText(d.Env, t.source, t.escape)
+		}
+	}
+	return e, nil
+}
 
 // Kind is "email".
-func (e *Email) Kind() string { return "email" }
+func (*Email) Kind() string { return "email" }
 
-// Recipients are the short hashes of the addresses.
-func (e *Email) Recipients() []string { return nil }
+// Recipients are the short hashes of the addresses in `to`, in that order: the
+// first 8 hex digits of the SHA-256 of the lower-cased address.
+func (e *Email) Recipients() []string { return e.hashes }
 
-// Send makes one attempt.
-func (e *Email) Send(_ context.Context, _ *Message) Result { return Result{} }
+// Close does nothing yet: no connection outlives its attempt.
+func (*Email) Close() {}
 
-// Close lets go of idle connections.
-func (e *Email) Close() {}
+// Send makes one attempt to hand the mail for m.Recipient to the server. It
+// returns within the target's timeout, or soon after ctx ends.
+func (e *Email) Send(ctx context.Context, m *Message) Result {
+	to, ok := e.to[m.Recipient]
+	if !ok {
+		// Not held: the other recipients are well. The delivery waits until its
+		// recipient returns to the config or its time is up.
+		return Result{
+			Outcome: event.Retry, Tries: 1,
+			Reason: "this recipient is not in the target's `to` any more: put the address back, or discard the delivery",
+		}
+	}
+	msg, err := e.compose(m, to)
+	if err != nil {
+		return Result{Outcome: event.Rejected, Reason: err.Error(), Tries: 1}
+	}
+	within, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
+	defer cancel()
+	stage, err := e.attempt(within, msg)
+	if err == nil {
+		return Result{Outcome: event.Delivered, Status: 250, Tries: 1}
+	}
+	if answer := answerOf(err); answer == nil && within.Err() != nil {
+		err = errMailTimeout // whatever it looked like: the connection was closed under it
+		if ctx.Err() != nil {
+			err = errMailStopped
+		}
+	}
+	return mailResult(stage, err)
+}
+
+// mailboxHash names a recipient without telling who it is to somebody who does
+// not know the address already. Local parts are compared without case: no
+// server in use tells them apart, and a mail sent twice is the worse mistake.
+func mailboxHash(a *netmail.Address) string {
+	sum := sha256.Sum256([]byte(strings.ToLower(a.Address)))
+	return hex.EncodeToString(sum[:4])
+}
+
+// mailQuitWait bounds the goodbye: the mail's fate is known by then.
+const mailQuitWait = 2 * time.Second
+
+// quit says goodbye so that the server does not log a lost connection. Its
+// failure changes nothing.
+func quit(conn net.Conn, c *smtp.Client) {
+	_ = conn.SetDeadline(time.Now().Add(mailQuitWait))
+	_ = c.Quit()
+}

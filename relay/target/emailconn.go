@@ -1,0 +1,199 @@
+package target
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
+)
+
+// mailStage is how far an attempt got: an answer means different things at
+// different stages.
+type mailStage uint8
+
+const (
+	mailConnecting mailStage = iota
+	mailGreeting             // connected; waiting for the server's greeting and its answer to EHLO
+	mailTLS                  // STARTTLS, or the handshake of implicit TLS
+	mailLogin                // AUTH
+	mailSender               // MAIL FROM
+	mailRecipient            // RCPT TO
+	mailData                 // DATA, and the mail itself
+	mailSent                 // all of it is out; only the answer is missing
+)
+
+// maxMailDialogue is how much a server may say in one attempt, certificates
+// included: a greeting without an end must not fill the memory.
+const maxMailDialogue = 256 << 10
+
+var (
+	errMailTimeout     = errors.New("attempt timed out")
+	errMailStopped     = errors.New("attempt was cut short")
+	errMailTalkative   = errors.New("the server says too much")
+	errMailNoTLS       = errors.New("no STARTTLS offered")
+	errMailClearLogin  = errors.New("no login without encryption")
+	errMailNoMechanism = errors.New("no login mechanism in common")
+)
+
+// attempt hands msg to the server and says at which stage it failed. The
+// commands go one by one through go-mail's smtp.Client rather than through its
+// mail.Client, which leaves the connection open when the greeting, TLS or the
+// login fails, reports a mail that was taken as failed when the RSET after it
+// is lost, calls a lost connection permanent, and has one untyped error for
+// STARTTLS that is not offered.
+func (e *Email) attempt(ctx context.Context, msg *mail.Msg) (mailStage, error) {
+	tcp, err := e.dial(ctx, "tcp", net.JoinHostPort(e.cfg.Host, strconv.Itoa(e.cfg.Port)))
+	if err != nil {
+		return mailConnecting, err
+	}
+	conn := &quietConn{Conn: tcp}
+	defer func() { _ = conn.Close() }() // the outcome is known; nothing is lost with the connection
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+
+	c, stage, err := e.open(ctx, conn)
+	if err == nil {
+		stage, err = submit(c, msg)
+	}
+	if c != nil && (err == nil || answerOf(err) != nil) {
+		quit(conn, c)
+	}
+	return stage, err
+}
+
+// open brings a fresh connection to the point where mail may be sent.
+func (e *Email) open(ctx context.Context, conn net.Conn) (*smtp.Client, mailStage, error) {
+	talk := conn
+	if e.cfg.TLS == mailTLSImplicit {
+		tc := tls.Client(conn, e.tls)
+		if err := tc.HandshakeContext(ctx); err != nil {
+			return nil, mailTLS, err
+		}
+		talk = tc
+	}
+	c, err := smtp.NewClient(talk, e.cfg.Host)
+	if err != nil {
+		return nil, mailGreeting, err
+	}
+	c.SkipSMTPUTF8(true) // addresses are ASCII; asking for it would limit where the mail can go
+	if err := c.Hello(helloName()); err != nil {
+		return c, mailGreeting, err
+	}
+	if e.cfg.TLS == mailTLSMandatory || e.cfg.TLS == mailTLSOpportunistic {
+		offered, _ := c.Extension("STARTTLS")
+		if !offered && e.cfg.TLS == mailTLSMandatory {
+			return c, mailTLS, errMailNoTLS
+		}
+		if offered {
+			if err := c.StartTLS(e.tls); err != nil {
+				return c, mailTLS, err
+			}
+		}
+	}
+	if e.cfg.Username != "" {
+		auth := &mailAuth{cfg: &e.cfg, local: isLoopbackAddr(conn.RemoteAddr())}
+		if err := c.Auth(auth); err != nil {
+			return c, mailLogin, err
+		}
+	}
+	return c, mailSender, nil
+}
+
+// submit sends one mail to its one recipient (RFC 5321, section 3.3).
+func submit(c *smtp.Client, msg *mail.Msg) (mailStage, error) {
+	from, err := msg.GetSender(false)
+	if err == nil {
+		err = c.Mail(from)
+	}
+	if err != nil {
+		return mailSender, err
+	}
+	to, err := msg.GetRecipients()
+	if err == nil {
+		err = c.Rcpt(to[0])
+	}
+	if err != nil {
+		return mailRecipient, err
+	}
+	w, err := c.Data()
+	if err != nil {
+		return mailData, err
+	}
+	if _, err := msg.WriteTo(w); err != nil {
+		return mailData, err
+	}
+	return mailSent, w.Close()
+}
+
+// helloName is this machine's name, for EHLO: servers put it into the mail's
+// trace, nothing more.
+func helloName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return name
+}
+
+func isLoopbackAddr(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// mailAuth logs in by the first mechanism that the server offers and we know.
+// PLAIN comes first: inside verified TLS it is as safe as the others, and the
+// one that no server gets wrong, while servers do offer challenges that their
+// hashed passwords cannot answer. Without TLS it refuses, whatever the
+// mechanism, unless that was asked for (tls: none) and the other end of the
+// connection really is this machine.
+type mailAuth struct {
+	cfg   *EmailConfig
+	local bool
+	smtp.Auth
+}
+
+// Start chooses the mechanism and begins it.
+func (a *mailAuth) Start(server *smtp.ServerInfo) (string, []byte, error) {
+	clearText := a.local && a.cfg.TLS == mailTLSNone
+	if !server.TLS && !clearText {
+		return "", nil, errMailClearLogin
+	}
+	user, pass := a.cfg.Username, a.cfg.Password.Reveal()
+	switch offers := func(m string) bool { return slices.Contains(server.Auth, m) }; {
+	case offers("PLAIN"):
+		a.Auth = smtp.PlainAuth("", user, pass, server.Name, clearText)
+	case offers("LOGIN"):
+		a.Auth = smtp.LoginAuth(user, pass, server.Name, clearText)
+	case offers("SCRAM-SHA-256"):
+		a.Auth = smtp.ScramSHA256Auth(user, pass)
+	case offers("SCRAM-SHA-1"):
+		a.Auth = smtp.ScramSHA1Auth(user, pass)
+	case offers("CRAM-MD5"):
+		a.Auth = smtp.CRAMMD5Auth(user, pass)
+	default:
+		return "", nil, errMailNoMechanism
+	}
+	return a.Auth.Start(server)
+}
+
+// quietConn ends a connection whose other side does not stop talking.
+type quietConn struct {
+	net.Conn
+	read atomic.Int64
+}
+
+func (c *quietConn) Read(p []byte) (int, error) {
+	if c.read.Load() >= maxMailDialogue {
+		return 0, errMailTalkative
+	}
+	n, err := c.Conn.Read(p)
+	c.read.Add(int64(n))
+	return n, err
+}
