@@ -118,8 +118,7 @@ func (h *HTTP) setHeaders(c *HTTPConfig, d Deps, u *url.URL) error {
 	case !c.Auth.Bearer.IsZero():
 		h.header.Set("Authorization", "Bearer "+c.Auth.Bearer.Reveal())
 	case u.User != nil:
-		password, _ := u.User.Password()
-		h.header.Set("Authorization", basicAuth(u.User.Username(), password))
+		h.header.Set("Authorization", userAuth(u.User))
 	}
 	for name, value := range c.Headers {
 		key := http.CanonicalHeaderKey(name)

@@ -207,6 +207,12 @@ func basicAuth(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
+// userAuth is the same for the user in a URL.
+func userAuth(u *url.Userinfo) string {
+	password, _ := u.Password()
+	return basicAuth(u.Username(), password)
+}
+
 // isToken reports whether s can be the name of a header (RFC 9110, section 5.6.2).
 func isToken(s string) bool {
 	for _, c := range []byte(s) {

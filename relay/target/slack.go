@@ -127,13 +127,17 @@ func (s *Slack) compile(c *SlackConfig, d Deps) error {
 	if p != nil {
 		return errors.New("webhook_url " + p.Message)
 	}
-	var err error
-	if s.base, err = http.NewRequestWithContext(context.Background(), http.MethodPost, u.String(), nil); err != nil {
-		return errors.New("webhook_url is not a URL") // the error quotes it
-	}
 	s.header = http.Header{
 		"Content-Type": {"application/json; charset=utf-8"},
 		"User-Agent":   {strings.TrimSuffix("invitation-relay/"+d.Version, "/")},
+	}
+	if u.User != nil { // a look-alike behind a proxy of one's own
+		s.header.Set("Authorization", userAuth(u.User))
+		u.User = nil
+	}
+	var err error
+	if s.base, err = http.NewRequestWithContext(context.Background(), http.MethodPost, u.String(), nil); err != nil {
+		return errors.New("webhook_url is not a URL") // the error quotes it
 	}
 	if c.Text != "" {
 		if s.text, p = rules.CompileText(d.Env, c.Text, rules.SlackText); p != nil {

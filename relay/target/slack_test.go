@@ -217,6 +217,15 @@ func TestSlackRateLimitMakesTheTargetWait(t *testing.T) {
 	}
 }
 
+func TestSlackUserInTheURLIsSentAsBasicAuth(t *testing.T) {
+	receiver := relaytest.NewTarget(t, relaytest.Body(200, "ok"))
+	s := newSlack(t, strings.Replace(receiver.URL(), "://", "://jon:s%40cret@", 1), nil)
+	s.Send(t.Context(), message(t, sample))
+	if got := receiver.Requests()[0].Header.Get("Authorization"); got != "Basic am9uOnNAY3JldA==" {
+		t.Errorf("Authorization: %q", got)
+	}
+}
+
 // lookAlike starts a Slack look-alike and returns its webhook.
 func lookAlike(t testing.TB) (*relaytest.Slack, string) {
 	t.Helper()
