@@ -27,7 +27,9 @@ type Fields struct {
 // (RFC 8259) in UTF-8 without a byte order mark, no member twice in an object
 // however it is escaped, and at most 64 levels. The result shares no memory with
 // body. Errors are ErrMalformed or ErrInvalid, as one fixed sentence that quotes
-// nothing; what is both is ErrMalformed.
+// nothing; what is both is ErrMalformed. With ErrInvalid, Fields hold what could
+// be read, with the types it has: of an event accepted under another schema that is
+// better than nothing.
 //
 // It scans once: the tokens that prove the body valid are the ones the result is
 // made of.
@@ -41,7 +43,7 @@ func Decode(body []byte, s *Schema) (Fields, error) {
 	sc.reset()
 	s.pool.Put(sc)
 	if ref != nil {
-		return Fields{}, ref
+		return f, ref
 	}
 	return f, nil
 }
@@ -164,6 +166,7 @@ func (sc *scanner) member(m *member) (any, error) {
 		n, ok := integer(raw)
 		if !ok {
 			sc.note(m.wrong)
+			return float(raw), nil
 		}
 		return n, nil
 	case kind == jsontext.KindNull || m.typ == Any:

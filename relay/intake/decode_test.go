@@ -32,6 +32,18 @@ func TestDecodeTakesAnInvitationApart(t *testing.T) {
 	}
 }
 
+// An event that was accepted under another schema can still be read.
+func TestInvalidBodiesAreReadAsFarAsTheyGo(t *testing.T) {
+	f, err := Decode([]byte(`{"id":1,"ticket":"t-1","attempts":1.5,"transaction_status":"REJECTED","x":[]}`), invitations())
+	want := map[string]any{"id": 1.0, "ticket": "t-1", "attempts": 1.5, "transaction_status": "REJECTED", "x": []any{}}
+	if d := cmp.Diff(want, f.Members); !errors.Is(err, ErrInvalid) || d != "" || f.Ticket != "t-1" {
+		t.Errorf("%v, ticket %q (-want +got):\n%s", err, f.Ticket, d)
+	}
+	if f, err := Decode([]byte(`{"id":"a","x":`), invitations()); !errors.Is(err, ErrMalformed) || f.Members != nil {
+		t.Errorf("malformed: %v, %v", f, err)
+	}
+}
+
 // The first member of a role that is a text wins, in the order of the schema and
 // not of the body.
 func TestRolesTakeTheFirstThatIsThere(t *testing.T) {

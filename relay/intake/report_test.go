@@ -3,6 +3,7 @@ package intake
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -25,7 +26,7 @@ func TestNothingSentIsShown(t *testing.T) {
 	}
 	const text = `{"id":"canary-id","cifcod":"canary-cif","full_name":"canary-name","canary-member":"canary-value","attempts":1}`
 	src := twoSources()
-	src[0].DedupeKey = func(*event.Event) (string, error) { return "", event.ErrNotFound }
+	src[0].DedupeKey = func(*event.Event) (string, error) { return "", errors.New("canary-value") }
 	w := newWorld(t, src...)
 	requests := []*http.Request{
 		request("/plain", text), request("/plain", text), request("/plain", text+"canary-value"), request("/plain", text[:60]),
