@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"os"
 	"strings"
 
@@ -31,6 +32,9 @@ const (
 // into the binary: config.example.yaml and testdata/samples. When ctx ends, the
 // command winds up what it began.
 func Run(ctx context.Context, args []string, files fs.FS, stdin io.Reader, stdout, stderr io.Writer) int {
+	// net/http writes to the standard logger what a target sends unasked on an idle
+	// connection, and has no switch for it: that may be about a person.
+	log.SetOutput(io.Discard)
 	w := &world{stdin: stdin, stdout: stdout, stderr: stderr, lookup: os.LookupEnv, files: files}
 	root := newRoot(w)
 	root.SetArgs(args)
