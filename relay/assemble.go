@@ -120,7 +120,7 @@ func newSource(env *rules.Env, s *config.Source) (*intake.Source, error) {
 		Name: s.Name, Path: s.Path, Keys: keys,
 		PlaintextUntil: s.Encryption.AcceptPlaintextUntil,
 		MaxBody:        int64(s.MaxBody),
-		Schema:         schema(s.Preset),
+		Schema:         schema(s.Preset, s.Fields),
 		KeepRefused:    s.KeepRefused.For > 0 && s.KeepRefused.Max > 0,
 		Auth:           intake.Auth{Signature: s.Auth.Signature, AllowFrom: s.Auth.AllowFrom, Anonymous: s.Auth.Anonymous},
 	}
@@ -148,9 +148,12 @@ func newSource(env *rules.Env, s *config.Source) (*intake.Source, error) {
 
 // schema is what intake demands of a body: the preset's documented fields have
 // their documented types.
-func schema(preset string) *intake.Schema {
+func schema(preset string, declared map[string]string) *intake.Schema {
 	fields, _ := rules.PresetFields(preset)
 	s := &intake.Schema{Types: map[string]intake.Type{}, Values: map[string][]string{}}
+	for name := range declared {
+		s.Types[name] = intake.Any // a value of another type is a rule's verdict, no reason to refuse a webhook
+	}
 	for _, f := range fields {
 		if !f.Documented {
 			s.Types[f.Name] = intake.Any
