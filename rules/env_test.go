@@ -112,23 +112,27 @@ func TestADeclaredTypeSharpensAFieldThePresetOnlyMentions(t *testing.T) {
 
 // event is documented for tickets and only mentioned for invitations.
 func TestAFieldDocumentedByOneSourceAndMentionedByAnotherIsCheckedAndMayBeNil(t *testing.T) {
-	e := env(t, rules.Source{Name: "invitations", Preset: "invitation"}, rules.Source{Name: "tickets", Preset: "idv-ticket"})
-	if _, problems := rules.Compile(e, []rules.Rule{{When: `event == 3`}}); len(problems) != 1 {
-		t.Error("the documented type is not checked")
-	}
-	set := whens(t, e, `event == nil`, `event == ""`, `event == "verification.completed"`)
-	for source, want := range map[string]string{
-		"invitations": "match no_match no_match",
-		"tickets":     "no_match match no_match",
-	} {
-		in := &rules.Input{Source: source, Payload: map[string]any{"id": "i"}}
-		if got := verdicts(set.Decide(in)); got != want {
-			t.Errorf("%s: %s, want %s", source, got, want)
+	sources := []rules.Source{{Name: "invitations", Preset: "invitation"}, {Name: "tickets", Preset: "idv-ticket"}}
+	for range 2 { // in both orders
+		slices.Reverse(sources)
+		e := env(t, sources...)
+		if _, problems := rules.Compile(e, []rules.Rule{{When: `event == 3`}}); len(problems) != 1 {
+			t.Error("the documented type is not checked")
 		}
-	}
-	in := &rules.Input{Source: "invitations", Payload: map[string]any{"event": 5.0}} // nobody promised a string
-	if got := verdicts(set.Decide(in)); got != "no_match no_match no_match" {
-		t.Error(got)
+		set := whens(t, e, `event == nil`, `event == ""`, `event == "verification.completed"`)
+		for source, want := range map[string]string{
+			"invitations": "match no_match no_match",
+			"tickets":     "no_match match no_match",
+		} {
+			in := &rules.Input{Source: source, Payload: map[string]any{"id": "i"}}
+			if got := verdicts(set.Decide(in)); got != want {
+				t.Errorf("%s: %s, want %s", source, got, want)
+			}
+		}
+		in := &rules.Input{Source: "invitations", Payload: map[string]any{"event": 5.0}} // nobody promised a string
+		if got := verdicts(set.Decide(in)); got != "no_match no_match no_match" {
+			t.Error(got)
+		}
 	}
 }
 

@@ -143,3 +143,29 @@ func TestExpressionsHaveALimitOfLengthAndParts(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsNearIsWhatAHandSlipsTo(t *testing.T) {
+	e := env(t, rules.Source{Name: "s", Preset: "json", Fields: map[string]rules.Type{
+		"city": rules.String, "id": rules.String, "shipping_country": rules.String,
+	}})
+	const other = "a member of the payload that is not declared is written payload."
+	for word, want := range map[string]string{
+		"ctiy":             `did you mean "city"?`, // two letters swapped
+		"cit":              `did you mean "city"?`,
+		"citty":            `did you mean "city"?`,
+		"CITY":             `did you mean "city"?`,
+		"cito":             `did you mean "city"?`,
+		"ctyi":             other + "ctyi",
+		"ID":               `did you mean "id"?`,
+		"ip":               other + "ip", // so short a word is near everything
+		"country":          `did you mean "shipping_country"?`,
+		"shiping_cuontry":  `did you mean "shipping_country"?`,
+		"shipping_counter": `did you mean "shipping_country"?`,
+		"something":        other + "something",
+	} {
+		_, problems := rules.Compile(e, []rules.Rule{{When: word + ` == "x"`}})
+		if len(problems[0]) != 1 || problems[0][0].Hint != want {
+			t.Errorf("%s: %+v, want %s", word, problems[0], want)
+		}
+	}
+}
