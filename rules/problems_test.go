@@ -159,7 +159,7 @@ func TestWhatIsNearIsWhatAHandSlipsTo(t *testing.T) {
 		"ID":               `did you mean "id"?`,
 		"ip":               other + "ip", // so short a word is near everything
 		"country":          `did you mean "shipping_country"?`,
-		"shiping_cuontry":  `did you mean "shipping_country"?`,
+		"shippng_cuontry":  `did you mean "shipping_country"?`,
 		"shipping_counter": `did you mean "shipping_country"?`,
 		"something":        other + "something",
 	} {
