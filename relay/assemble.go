@@ -135,13 +135,7 @@ func newSource(env *rules.Env, s *config.Source) (*intake.Source, error) {
 		if problem != nil {
 			return nil, fmt.Errorf("dedupe.key: %s", problem.Message)
 		}
-		out.DedupeKey = func(ev *event.Event) (string, error) {
-			v, err := key.Eval(input(ev))
-			if err != nil || v == nil {
-				return "", err
-			}
-			return fmt.Sprint(v), nil
-		}
+		out.DedupeKey = func(ev *event.Event) (string, error) { return key.Text(input(ev)) }
 	}
 	return out, nil
 }
