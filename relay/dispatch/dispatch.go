@@ -8,7 +8,12 @@ package dispatch
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,65 +65,179 @@ type Config struct {
 	Memory  int64                 // bytes that events waiting in memory may take, over all lanes; 0: 32 MiB
 }
 
-// TargetStatus is one target as an operator sees it.
-type TargetStatus struct {
-	Name       string
-	Kind       string // "" for a target that is no longer in the config
-	Held       bool
-	ByHand     bool // held by an operator: only a release by hand ends it
-	HeldSince  time.Time
-	HeldReason string
-	Pending    int
-	Oldest     time.Time // receipt of the oldest pending delivery, to a minute; zero when none
-	Delivered  int
-	Dead       int
-}
-
 // Dispatcher brings deliveries to their targets. All methods are safe for
 // concurrent use.
-type Dispatcher struct{ cfg Config }
+type Dispatcher struct {
+	cfg     Config
+	log     *slog.Logger
+	now     func() time.Time
+	metrics *metrics
+
+	lanes   atomic.Pointer[map[string]*lane] // by target name; copied to be changed
+	pending atomic.Int64
+	slots   chan struct{} // claims at the same time
+	storeOK atomic.Bool   // to log once that the store fails
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex // before any lane's mu
+	loaded  atomic.Bool
+	early   int // offers before that
+	running bool
+	ended   bool
+
+	ctx     context.Context // Run's: claims end with it
+	sendCtx context.Context // attempts end with it, after the grace
+}
 
 // New makes a Dispatcher; nothing happens before Run.
-func New(cfg Config) *Dispatcher { return &Dispatcher{cfg: cfg} }
-
-// Load reads counts and holds from the store. Call it before the first Offer,
-// so that what is offered is counted once; Run does it when nobody has.
-func (d *Dispatcher) Load(_ context.Context) error { return nil }
+func New(cfg Config) *Dispatcher {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Float64
+	}
+	if cfg.Probe <= 0 {
+		cfg.Probe = time.Minute
+	}
+	if cfg.Grace <= 0 {
+		cfg.Grace = 15 * time.Second
+	}
+	if cfg.Memory <= 0 {
+		cfg.Memory = 32 << 20
+	}
+	d := &Dispatcher{cfg: cfg, log: cfg.Log, now: cfg.Now, metrics: newMetrics(cfg.Metrics), slots: make(chan struct{}, claimsAtOnce)}
+	d.lanes.Store(&map[string]*lane{})
+	d.storeOK.Store(true)
+	if cfg.Metrics != nil {
+		cfg.Metrics.MustRegister(newGauges(d))
+	}
+	return d
+}
 
 // Run delivers until ctx ends. Then no new attempt starts, those in flight end
 // by their own time-outs, at the latest after Config.Grace, and what they came
-// to is recorded; every target is closed. Run is called once.
-func (d *Dispatcher) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+// to is recorded; every target is closed. The error says that something could
+// not be recorded, and so will be tried again. Run is called once.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	for wait := storeRetry; ; wait = min(2*wait, storeRetryMax) {
+		err := d.Load(ctx)
+		if err == nil {
+			break
+		}
+		if sleep(ctx, wait) != nil {
+			return d.drain(context.WithoutCancel(ctx), func() {})
+		}
+		d.storeFailed(ctx, "", err)
+	}
+	sendCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	d.mu.Lock()
+	d.ctx, d.sendCtx, d.running = ctx, sendCtx, true
+	for _, l := range *d.lanes.Load() {
+		l.start()
+	}
+	d.mu.Unlock()
 
-// Offer hands over deliveries straight from their commit. The writer calls it
-// after each commit and before the next; it never blocks. What does not fit in
-// memory stays on disk and is claimed as room appears.
-func (d *Dispatcher) Offer(_ []*outbox.Entry) {}
+	d.housekeeping(ctx)
+	return d.drain(sendCtx, cancel)
+}
 
-// SetLanes puts the lanes of a config in force, at the start and on reload.
-// New ones start. A changed one gets its new target once its attempts in
-// flight have ended. One that is gone stops, and its deliveries wait in the
-// store. Each target given is closed after its last Send.
-func (d *Dispatcher) SetLanes(_ []Lane) {}
+// housekeeping lets each lane look after what no event tells it of: deliveries
+// whose time is up, memory it no longer needs, clocks that were set.
+func (d *Dispatcher) housekeeping(ctx context.Context) {
+	for sleep(ctx, time.Minute) == nil {
+		stale := false
+		for _, l := range *d.lanes.Load() {
+			stale = l.tick() || stale
+		}
+		if stale {
+			d.refreshOldest(ctx)
+		}
+	}
+}
 
-// Pending is the number of deliveries that wait, over all addresses.
-func (d *Dispatcher) Pending() int { return 0 }
+// drain winds up. What the store does not take is offered to it until the
+// grace is over.
+func (d *Dispatcher) drain(sendCtx context.Context, cancelSends func()) error {
+	d.mu.Lock()
+	d.ended = true
+	lanes := *d.lanes.Load()
+	for _, l := range lanes {
+		l.stop()
+	}
+	d.mu.Unlock()
+	grace := time.AfterFunc(d.cfg.Grace, cancelSends)
+	defer grace.Stop()
+	last, cancel := context.WithTimeout(context.WithoutCancel(sendCtx), d.cfg.Grace+lastMoment)
+	defer cancel()
 
-// Status lists the targets by name, also those that are gone and still have deliveries.
-func (d *Dispatcher) Status() []TargetStatus { return nil }
+	for {
+		if d.wait(last) != nil {
+			return errNotRecorded // the targets are in use still, and not closed
+		}
+		n := 0
+		for _, l := range lanes {
+			n += l.resave()
+		}
+		if n == 0 {
+			break
+		}
+		_ = sleep(last, storeRetry/4) // the next wait says whether it was the last
+	}
+	var errs []error
+	for _, l := range lanes {
+		if err := l.saveHold(last); err != nil {
+			errs = append(errs, fmt.Errorf("record hold of target %s: %w", l.name, err))
+		}
+		l.close()
+	}
+	return errors.Join(errs...)
+}
 
-// Hold stops a target until Release. event.ErrNotFound: there is no such target.
-func (d *Dispatcher) Hold(_, _ string) error { return nil }
+// wait waits for every goroutine, timer and record, at most until ctx ends.
+func (d *Dispatcher) wait(ctx context.Context) error {
+	all := make(chan struct{})
+	go func() { d.wg.Wait(); close(all) }()
+	select {
+	case <-all:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
-// Release ends a hold, whoever began it, and makes all that waits due at once.
-func (d *Dispatcher) Release(_ string) error { return nil }
+// lastMoment is what attempts that were cut short have to end and be recorded.
+const lastMoment = 2 * time.Second
 
-// Wake looks again in the store for deliveries of an address that somebody
-// else has changed.
-func (d *Dispatcher) Wake(_ outbox.Address) {}
+var (
+	// ErrBusy says that an attempt of the delivery is under way right now.
+	ErrBusy = errors.New("an attempt is under way")
 
-// Override records what an operator decided about a delivery that was in the
-// state from: event.Discarded gives it up, event.Pending makes it due at once
-// (even past its max_age, for one attempt). done is called after the commit, or
-// with ErrBusy when an attempt is under way right now.
-func (d *Dispatcher) Override(_ outbox.Key, _, _ event.State, done func(error)) { done(nil) }
+	errStopped     = fmt.Errorf("%w: stopping", event.ErrUnavailable)
+	errNotRecorded = errors.New("some attempts did not end or could not be recorded in time: they will be made again")
+)
+
+// storeFailed logs the first of a row of failures of the store.
+func (d *Dispatcher) storeFailed(ctx context.Context, target string, err error) {
+	level := slog.LevelDebug
+	if d.storeOK.Swap(false) {
+		level = slog.LevelWarn
+	}
+	d.log.Log(ctx, level, "deliveries cannot be read from the store", "target", target, "err", err)
+}
+
+// sleep waits, and returns ctx's error if it ended before.
+func sleep(ctx context.Context, wait time.Duration) error {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,8 +1,71 @@
 package dispatch
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Schedule says when a failed delivery is tried again: after Initial, then
 // twice as long each time up to Max, with full jitter, until MaxAge after the
-// event's receipt. Zero values: 5s, 1h, 72h.
+// event's receipt. Zero values: 5s, 1h, 72h; a Max below Initial is Initial.
 type Schedule struct{ Initial, Max, MaxAge time.Duration }
+
+// Delay is the wait after the given attempt (1 for the first) has failed: r, in
+// [0,1), of the exponential ceiling. All of it is jitter, because deliveries
+// that failed together would otherwise come back together. A pure function of
+// what the store keeps, so that a schedule goes on after a restart.
+func (s Schedule) Delay(attempt int, r float64) time.Duration {
+	c := s.ceiling(attempt)
+	switch {
+	case r >= 1:
+		return c
+	case r > 0: // not NaN
+		return min(c, time.Duration(r*float64(c)))
+	default:
+		return 0
+	}
+}
+
+// ceiling is Initial·2^(attempt-1), at most Max, without overflow.
+func (s Schedule) ceiling(attempt int) time.Duration {
+	c := min(s.Initial, s.Max)
+	for range max(1, attempt) - 1 {
+		if c > s.Max/2 {
+			return s.Max
+		}
+		if c *= 2; c <= 0 {
+			return 0
+		}
+	}
+	return c
+}
+
+func (s Schedule) withDefaults() Schedule {
+	if s.Initial <= 0 {
+		s.Initial = 5 * time.Second
+	}
+	if s.Max <= 0 {
+		s.Max = time.Hour
+	}
+	if s.MaxAge <= 0 {
+		s.MaxAge = 72 * time.Hour
+	}
+	s.Max = max(s.Max, s.Initial)
+	return s
+}
+
+// tooLate is why a delivery dies of age, with the last attempt's reason before
+// it when there was one.
+func (s Schedule) tooLate(reason string) string {
+	age := s.MaxAge.String()
+	if strings.HasSuffix(age, "m0s") {
+		age = strings.TrimSuffix(age, "0s")
+	}
+	if strings.HasSuffix(age, "h0m") {
+		age = strings.TrimSuffix(age, "0m")
+	}
+	if reason != "" {
+		reason += "; "
+	}
+	return reason + "its time is up: not delivered within " + age + " of its receipt (retry.max_age)"
+}

@@ -1,0 +1,267 @@
+package dispatch
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// claimed is what a claim brought that the lane does not have in memory.
+type claimed struct {
+	rows []outbox.Pending
+	last int64 // greatest Seq of those never tried, also of those left out
+	full bool  // there may be more
+	next time.Time
+}
+
+// claim reads from the store. Rows that the lane has in memory, and rows that
+// left memory while the store was being read, are left out: what was read of
+// them is out of date. use is called with mu held.
+func (l *lane) claim(ctx context.Context, q outbox.Query, use func(c claimed)) error {
+	l.mu.Lock()
+	l.left = map[outbox.Key]struct{}{}
+	l.mu.Unlock()
+	due, next, err := l.d.cfg.Store.Claim(ctx, q)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := claimed{rows: due[:0], full: len(due) >= q.Limit, next: next}
+	for _, p := range due {
+		if p.Attempts == 0 {
+			c.last = max(c.last, p.Key.Event.Seq())
+		}
+		_, mine := l.keys[p.Key]
+		_, left := l.left[p.Key]
+		if !mine && !left {
+			c.rows = append(c.rows, p)
+		}
+	}
+	l.left = nil
+	if err == nil {
+		use(c)
+	}
+	return err
+}
+
+// query begins a job with the store: what to ask it, or false when a reload
+// came in between. It returns with mu held when true.
+func (l *lane) query() (q outbox.Query, now time.Time, ok bool) {
+	l.mu.Lock()
+	if l.spec == nil || l.swap != nil {
+		l.mu.Unlock()
+		return q, now, false
+	}
+	now = l.d.now()
+	return outbox.Query{Addresses: l.spec.addresses, DueBy: now}, now, true
+}
+
+// enqueue queues claimed deliveries as far as there is room, but at least one,
+// and says how many. A hold or a reload may have come in between: then none.
+func (l *lane) enqueue(rows []outbox.Pending) (n int) {
+	if !l.live || l.spec == nil || l.swap != nil || l.held() {
+		return 0
+	}
+	for n < len(rows) {
+		it := newItem(rows[n])
+		if n > 0 && !l.fits(it) || !l.spec.has(it.Key.Address) {
+			break
+		}
+		l.push(it)
+		n++
+	}
+	l.startWorkers()
+	return n
+}
+
+// claimRetries fetches deliveries whose next attempt is due, in batches: not
+// before a fraction of the schedule's first delay has passed since the last time.
+func (l *lane) claimRetries(ctx context.Context) error {
+	q, now, ok := l.query()
+	if !ok {
+		return nil
+	}
+	q.Limit = l.room() + l.tried + 1
+	q.AfterSeq = math.MaxInt64 // none of those never tried
+	gap := min(max(l.spec.Retry.Initial/4, 10*time.Millisecond), time.Second)
+	before := l.nextRetry
+	l.nextRetry = time.Time{} // commits during the claim set it
+	l.mu.Unlock()
+
+	err := l.claim(ctx, q, func(c claimed) {
+		if n := l.enqueue(c.rows); c.full || n < len(c.rows) {
+			l.nextRetry = now
+			return
+		}
+		l.nextRetry = earlier(l.nextRetry, c.next)
+		l.retryGate = now.Add(gap)
+	})
+	if err != nil {
+		l.mu.Lock()
+		l.nextRetry = earlier(l.nextRetry, before)
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// claimFresh fetches deliveries never tried, in the order of their events, and
+// after them retries that are due. Offers that come meanwhile move after back.
+func (l *lane) claimFresh(ctx context.Context) error {
+	q, now, ok := l.query()
+	if !ok {
+		return nil
+	}
+	q.Limit = l.room() + l.tried + 1
+	q.AfterSeq = max(0, l.after)
+	before := l.after
+	l.after, l.filling = caughtUp, true
+	l.mu.Unlock()
+
+	err := l.claim(ctx, q, func(c claimed) {
+		n := l.enqueue(c.rows)
+		switch {
+		case n < len(c.rows):
+			l.nextRetry = now
+			if p := &c.rows[n]; p.Attempts == 0 {
+				l.after = min(l.after, p.Key.Event.Seq()-1)
+			}
+		case c.full:
+			l.after = min(l.after, max(q.AfterSeq, c.last))
+		default:
+			l.nextRetry = earlier(l.nextRetry, c.next)
+		}
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.filling = false
+	if err != nil {
+		l.after = min(l.after, before)
+	}
+	return err
+}
+
+// pullForward makes the next batch of waiting deliveries due at once.
+func (l *lane) pullForward(ctx context.Context) error {
+	q, now, ok := l.query()
+	if !ok {
+		return nil
+	}
+	limit := min(l.pull, advanceBatch)
+	l.mu.Unlock()
+	n, err := l.d.cfg.Store.Advance(ctx, q.Addresses, now, limit)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pull -= n; n < limit {
+		l.pull = 0
+	}
+	if n > 0 {
+		l.nextRetry, l.retryGate = now, time.Time{}
+	}
+	return nil
+}
+
+// whenever is a DueBy that every next attempt is before, and that is still a
+// date in nanoseconds.
+func whenever(now time.Time) time.Time { return now.AddDate(100, 0, 0) }
+
+// findProbe picks a delivery of a target on hold and tries it: the oldest, and
+// every other time the next in the order of claims. Were it always the oldest,
+// one message that the target cannot take would keep all others waiting until
+// its time is up.
+func (l *lane) findProbe(ctx context.Context) error {
+	q, now, ok := l.query()
+	if !ok {
+		return nil
+	}
+	q.DueBy, q.Limit = whenever(now), 1+len(l.keys)
+	if l.probes++; l.probes%2 == 1 && !l.oldest.IsZero() {
+		q.BeforeSeq = event.SeqAt(l.oldest.Add(time.Millisecond))
+	}
+	l.mu.Unlock()
+
+	found := false
+	use := func(c claimed) {
+		if found = len(c.rows) > 0; found {
+			l.startProbe(c.rows[0])
+		}
+	}
+	err := l.claim(ctx, q, use)
+	if err == nil && !found && q.BeforeSeq > 0 { // the oldest is gone, or the clock went back
+		q.BeforeSeq = 0
+		err = l.claim(ctx, q, use)
+	}
+	if err == nil && !found {
+		l.mu.Lock()
+		l.probeAt, l.stale = now.Add(l.d.cfg.Probe), true // what waits is for recipients that are gone
+		l.mu.Unlock()
+	}
+	return err
+}
+
+func (l *lane) startProbe(p outbox.Pending) {
+	now := l.d.now()
+	switch {
+	case !l.live || l.spec == nil || l.swap != nil || !l.held() || l.hold.ByHand:
+		return
+	case l.expired(&p, now):
+		l.sweepAt, l.probeAt = now, now.Add(time.Second) // let it die first
+		return
+	case !l.token(now):
+		l.throttled, l.probeAt = false, l.tokenAt
+		return
+	}
+	it, s := newItem(p), l.spec
+	l.take(&p)
+	l.bytes += it.size
+	l.running++
+	l.busy++
+	l.probing = true
+	l.d.wg.Go(func() { l.probe(s, it) })
+}
+
+// sweep lets deliveries die whose time is up while they wait on disk, in
+// batches.
+func (l *lane) sweep(ctx context.Context) error {
+	q, now, ok := l.query()
+	if !ok {
+		return nil
+	}
+	s := l.spec
+	q.DueBy, q.Limit = whenever(now), sweepBatch+len(l.keys)
+	q.BeforeSeq = event.SeqAt(now.Add(time.Millisecond - s.Retry.MaxAge))
+	l.sweepAt = time.Time{}
+	l.mu.Unlock()
+
+	var ends []*ending
+	err := l.claim(ctx, q, func(c claimed) {
+		for i := range c.rows {
+			p := &c.rows[i]
+			if !l.expired(p, now) {
+				continue
+			}
+			l.take(p)
+			l.ending++
+			ends = append(ends, l.death(s, p, s.Retry.tooLate("")))
+		}
+		switch {
+		case !c.full:
+			l.stale = true // the oldest is among those that died, or it was not as old as noted
+		case len(ends) > 0:
+			l.sweepAt = now.Add(sweepPause)
+		}
+	})
+	if len(ends) > 0 {
+		first := ends[0].a.Key
+		l.d.log.Error("deliveries are dead", "delivery_id", first.String(), "event_id", first.Event.String(),
+			"target", l.name, "count", len(ends), "err", ends[0].a.Reason)
+	}
+	for _, e := range ends {
+		l.d.record(e)
+	}
+	return err
+}

@@ -1,0 +1,132 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// holdTimeout bounds the recording of a hold that somebody waits for.
+const holdTimeout = 5 * time.Second
+
+// Hold stops a target until Release: it is not probed. The hold is in force at
+// once; an error other than event.ErrNotFound (no such target in the config)
+// says that it is not recorded yet, which is tried again.
+func (d *Dispatcher) Hold(name, reason string) error {
+	l := (*d.lanes.Load())[name]
+	if l == nil {
+		return fmt.Errorf("hold target %s: %w", name, event.ErrNotFound)
+	}
+	l.mu.Lock()
+	if l.spec == nil {
+		l.mu.Unlock()
+		return fmt.Errorf("hold target %s: %w", name, event.ErrNotFound)
+	}
+	h := outbox.Hold{Since: l.d.now(), Reason: reason, ByHand: true}
+	if l.held() {
+		h.Since = l.hold.Since
+	}
+	l.beginHold(h, d.cfg.Probe)
+	l.mu.Unlock()
+	d.log.Info("target held by hand", "target", name)
+	return l.saveByHand("hold")
+}
+
+// Release ends a hold, whoever began it, and a wait the target asked for. All
+// that waits becomes due at once, at the lane's rate. Errors are as Hold's.
+func (d *Dispatcher) Release(name string) error {
+	l := (*d.lanes.Load())[name]
+	if l == nil {
+		return fmt.Errorf("release target %s: %w", name, event.ErrNotFound)
+	}
+	l.mu.Lock()
+	if l.spec == nil && !l.held() {
+		l.mu.Unlock()
+		return fmt.Errorf("release target %s: %w", name, event.ErrNotFound)
+	}
+	l.waitUntil = time.Time{}
+	l.endHold(l.d.now())
+	l.mu.Unlock()
+	d.log.Info("target released by hand", "target", name)
+	return l.saveByHand("release")
+}
+
+func (l *lane) saveByHand(what string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), holdTimeout)
+	defer cancel()
+	if err := l.saveHold(ctx); err != nil {
+		return fmt.Errorf("%s target %s: %w", what, l.name, err)
+	}
+	return nil
+}
+
+// Wake looks again in the store for deliveries of an address, after something
+// other than the Dispatcher has changed what is due.
+func (d *Dispatcher) Wake(a outbox.Address) {
+	l := (*d.lanes.Load())[a.Target()]
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lookAgain()
+	l.kick()
+}
+
+// Override records what an operator decided about a delivery, which the caller
+// has read: event.Discarded gives it up, event.Pending makes it due at once,
+// even past its max_age, for one attempt. done must not block. It is called
+// after the commit, or with ErrBusy when an attempt of it is under way, or with
+// why the store did not take it; then nothing has changed.
+//
+// It goes through the Dispatcher because only that knows what is in flight.
+func (d *Dispatcher) Override(was outbox.StoredDelivery, to event.State, reason string, done func(error)) {
+	if to != event.Pending && to != event.Discarded {
+		done(fmt.Errorf("change delivery to %s: not an operator's decision", to))
+		return
+	}
+	l := d.lane(was.Key.Address.Target())
+	if err := l.reserve(was, to); err != nil {
+		done(err)
+		return
+	}
+	defer d.wg.Done()
+	a := outbox.Attempt{Key: was.Key, Number: was.Attempts, At: d.now(), Reason: reason, Tries: 1, State: to}
+	if to == event.Pending {
+		a.NextAt = a.At
+	}
+	d.record(&ending{l: l, a: a, created: was.CreatedAt, was: was.State, then: done})
+}
+
+// reserve takes a delivery into memory, so that it cannot be tried while an
+// operator's decision is being recorded. It counts one in wg.
+func (l *lane) reserve(was outbox.StoredDelivery, to event.State) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.live {
+		return errStopped
+	}
+	if _, ok := l.keys[was.Key]; ok {
+		it, queued := l.queue.remove(was.Key)
+		if !queued {
+			return ErrBusy
+		}
+		l.bytes -= it.size
+	} else {
+		l.take(&outbox.Pending{Key: was.Key, Attempts: was.Attempts, CreatedAt: was.CreatedAt})
+	}
+	if to == event.Pending {
+		if l.byHand == nil {
+			l.byHand = map[outbox.Key]struct{}{}
+		}
+		l.byHand[was.Key] = struct{}{}
+	} else {
+		delete(l.byHand, was.Key)
+	}
+	l.ending++
+	l.d.wg.Add(1)
+	return nil
+}
