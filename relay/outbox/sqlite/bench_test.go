@@ -1,56 +1,25 @@
-package sqlite_test
+package sqlite
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
-	"invitation-relay/relay/outbox/sqlite"
 )
-
-// newEvent makes an event like the vendor's, with random ids.
-func newEvent(ids *event.IDs, n int) *event.Event {
-	now := time.Now().UTC()
-	id := ids.New(now)
-	ev := &event.Event{
-		ID: id, Source: "preventor", ReceivedAt: now, Subject: id.String(), Ticket: id.String()[9:], Status: "REJECTED",
-		Person: fmt.Sprint("cif-", n),
-	}
-	ev.Body = fmt.Appendf(nil, `{"id":%q,"invitation_state":"COMPLETED","cifcod":%q,"full_name":"Jon Doe","ticket":%q,"transaction_status":"REJECTED","attempts":3}`,
-		ev.Subject, ev.Person, ev.Ticket)
-	copy(ev.Dedupe[:], id[:])
-	copy(ev.Dedupe[16:], id[:])
-	return ev
-}
-
-func open(tb testing.TB, cfg sqlite.Config) *sqlite.Store {
-	tb.Helper()
-	if cfg.Path == "" {
-		cfg.Path = filepath.Join(tb.TempDir(), "relay.db")
-	}
-	s, err := sqlite.Open(context.Background(), cfg)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return s
-}
 
 // BenchmarkWrite stores batches of 64 events for n addresses, and the ends of
 // the batch before: what the store costs an event from accept to delivered.
 func BenchmarkWrite(b *testing.B) {
 	for _, addresses := range []int{1, 3} {
 		b.Run(fmt.Sprint("addresses=", addresses), func(b *testing.B) {
-			s := open(b, sqlite.Config{})
+			s := openStore(b, Config{})
 			const size = 64
 			var ids event.IDs
 			to := []outbox.Address{"case-api", "risk-slack", "archive"}[:addresses]
@@ -90,7 +59,7 @@ func BenchmarkWrite(b *testing.B) {
 // BenchmarkPutParallel has 64 goroutines put events through the Writer, which
 // records their deliveries as well.
 func BenchmarkPutParallel(b *testing.B) {
-	s := open(b, sqlite.Config{})
+	s := openStore(b, Config{})
 	var w *outbox.Writer
 	w = outbox.NewWriter(outbox.WriterConfig{Store: s, Committed: func(entries []*outbox.Entry) {
 		for _, e := range entries {
@@ -126,5 +95,85 @@ func BenchmarkPutParallel(b *testing.B) {
 	stop()
 	if err := <-ended; err != nil {
 		b.Error(err)
+	}
+}
+
+// backlog fills a store with n events waiting for "held", 512 in a commit, and
+// a few for "alive" among them.
+func backlog(b *testing.B, s *Store, n int) {
+	b.Helper()
+	var ids event.IDs
+	for i := 0; i < n; i += 512 {
+		batch := outbox.Batch{}
+		for j := range min(512, n-i) {
+			to := []outbox.Address{"held"}
+			if j == 0 {
+				to = []outbox.Address{"held", "alive"}
+			}
+			ev := newEvent(&ids, i+j)
+			batch.Entries = append(batch.Entries, &outbox.Entry{Event: ev, To: to, DedupeSince: ev.ReceivedAt.Add(-time.Hour)})
+		}
+		if err := s.Write(b.Context(), &batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+var waiting = flag.Int("waiting", 100_000, "deliveries that wait, in benchmarks")
+
+// BenchmarkOpen opens a store with many deliveries waiting.
+func BenchmarkOpen(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "relay.db")
+	s := openStore(b, Config{Path: path})
+	backlog(b, s, *waiting)
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	took := time.Duration(0)
+	for b.Loop() {
+		began := time.Now()
+		s := openStore(b, Config{Path: path})
+		took += time.Since(began)
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(took.Microseconds())/1000/float64(b.N), "ms/open")
+}
+
+// BenchmarkBesideABacklog is what a healthy target costs while very many
+// deliveries wait for another one.
+func BenchmarkBesideABacklog(b *testing.B) {
+	s := openStore(b, Config{})
+	backlog(b, s, *waiting)
+	var heap runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&heap)
+	for name, f := range map[string]func() error{
+		"Claim": func() error {
+			_, _, err := s.Claim(b.Context(), outbox.Query{Addresses: []outbox.Address{"alive"}, DueBy: time.Now(), Limit: 1})
+			return err
+		},
+		"ClaimHeld": func() error {
+			_, _, err := s.Claim(b.Context(), outbox.Query{Addresses: []outbox.Address{"held"}, DueBy: time.Now(), Limit: 256})
+			return err
+		},
+		"Counts": func() error { _, err := s.Counts(b.Context()); return err },
+		"ListPending": func() error {
+			_, _, err := s.Deliveries(b.Context(), outbox.Filter{State: "pending", Target: "alive"})
+			return err
+		},
+		"ListNewest":   func() error { _, _, err := s.Events(b.Context(), outbox.Filter{}); return err },
+		"FindNobody":   func() error { _, _, err := s.Events(b.Context(), outbox.Filter{Ticket: "none"}); return err },
+		"FindNoPerson": func() error { _, _, err := s.Events(b.Context(), outbox.Filter{Person: "none"}); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := f(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(heap.HeapAlloc)/1e6, "MB-heap")
+		})
 	}
 }

@@ -29,12 +29,12 @@ func (g gate) enter(ctx context.Context) error {
 	}
 }
 
+func (g gate) wait() { g <- struct{}{} }
+
 func (g gate) leave() { <-g }
 
-const (
-	reopenEvery = 500 * time.Millisecond // while the file cannot be used
-	checkEvery  = time.Second            // a write or a check younger than this speaks for now
-)
+// checkEvery is how long a write, or a check, speaks for now.
+const checkEvery = time.Second
 
 // hook is where a test makes a disk fail.
 func (s *Store) hook(point string) error {
@@ -66,7 +66,7 @@ func (s *Store) writer(ctx context.Context) (*writer, error) {
 	switch {
 	case s.w != nil:
 		return s.w, nil
-	case s.closed || time.Since(s.faultAt) < reopenEvery && s.fault != nil:
+	case s.closed || time.Since(s.faultAt) < s.cfg.pause && s.fault != nil:
 		return nil, s.fault
 	}
 	w, err := s.reopen(ctx)

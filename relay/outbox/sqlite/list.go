@@ -125,7 +125,7 @@ func (s *Store) scan(ctx context.Context, doing string, f outbox.Filter, before 
 					continue
 				case err != nil && r == nil:
 					return err
-				case err == nil && !sc.matches(r): // a damaged one is listed, whatever it says
+				case !sc.matches(r): // a damaged one, which is logged, goes by what it says
 					continue
 				}
 				if goOn, err := visit(ctx, l, r); err != nil || !goOn {

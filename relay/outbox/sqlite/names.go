@@ -128,13 +128,3 @@ func (n *names) mask(addresses []outbox.Address) (bits uint64, beyond []int64) {
 	}
 	return bits, beyond
 }
-
-// of target: all addresses of a target, whatever its recipients.
-func (n *names) ofTarget(target string) (addresses []outbox.Address) {
-	for _, name := range n.all(kindAddress) {
-		if a := outbox.Address(name); a.Target() == target {
-			addresses = append(addresses, a)
-		}
-	}
-	return addresses
-}

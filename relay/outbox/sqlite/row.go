@@ -120,7 +120,7 @@ func (r *row) verify(withBody bool) error {
 // an empty slot for each.
 func newEnds(buf []byte, targets uint64) []byte {
 	for m := targets; m != 0; m &= m - 1 {
-		buf = append(buf, byte(bits.TrailingZeros64(m)+1))
+		buf = append(buf, byte(bits.TrailingZeros64(m)+1)) //nolint:gosec // at most 63
 	}
 	return append(buf, make([]byte, len(buf)*slotSize)...)
 }
@@ -132,12 +132,12 @@ func end(buf []byte, address, seq int64, a *outbox.Attempt) []byte {
 	at := max(0, a.At.UnixMicro()-seq>>12*1000)
 	dur := min(max(0, a.Duration.Microseconds()), math.MaxUint32)
 	be := binary.BigEndian
-	buf = append(buf, byte(address))                              //nolint:gosec // at most 63
-	buf = be.AppendUint16(buf, uint16(at>>32))                    //nolint:gosec // nine years
-	buf = be.AppendUint32(buf, uint32(at))                        //nolint:gosec // the rest of it
-	buf = be.AppendUint32(buf, uint32(dur))                       //nolint:gosec // bounded above
-	buf = be.AppendUint16(buf, uint16(a.Status))                  //nolint:gosec // three digits
-	return append(buf, byte(min(max(1, a.Tries), math.MaxUint8))) //nolint:gosec // bounded here
+	buf = append(buf, byte(address))           //nolint:gosec // at most 63
+	buf = be.AppendUint16(buf, uint16(at>>32)) //nolint:gosec // nine years
+	buf = be.AppendUint32(buf, uint32(at))     //nolint:gosec // the rest of it
+	buf = be.AppendUint32(buf, uint32(dur))
+	buf = be.AppendUint16(buf, uint16(a.Status)) //nolint:gosec // three digits
+	return append(buf, byte(min(max(1, a.Tries), math.MaxUint8)))
 }
 
 // first is the attempt that delivered at once, if one did.

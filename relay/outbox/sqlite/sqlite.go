@@ -39,7 +39,8 @@ type Config struct {
 	Log    *slog.Logger     // nil: no log
 	Now    func() time.Time // nil: time.Now
 
-	hook func(point string) error // tests: an error here is an error there
+	hook  func(point string) error // tests: an error here is an error there
+	pause time.Duration            // between tries to open the file again; 0: 500ms
 }
 
 // Store is an outbox.Store in one SQLite file.
@@ -82,6 +83,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.pause == 0 {
+		cfg.pause = 500 * time.Millisecond
 	}
 	log := cfg.Log
 	if log == nil {
@@ -232,9 +236,7 @@ func (s *Store) LastSeq() int64 { return s.lastSeq.Load() }
 // Close waits for who writes, closes the file, so that nothing of it is left
 // in the WAL, and lets the next process in. It may be called twice.
 func (s *Store) Close() error {
-	if err := s.gate.enter(context.Background()); err != nil { // never: that context does not end
-		return err
-	}
+	s.gate.wait()
 	defer s.gate.leave()
 	if s.closed {
 		return nil

@@ -1,11 +1,10 @@
-package sqlite_test
+package sqlite
 
 import (
 	"path/filepath"
 	"testing"
 
 	"invitation-relay/relay/outbox"
-	"invitation-relay/relay/outbox/sqlite"
 	"invitation-relay/relay/outbox/storetest"
 )
 
@@ -13,7 +12,7 @@ func TestStoreKeepsThePromisesOfTheOutbox(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Open {
 		path := filepath.Join(t.TempDir(), "relay.db")
 		return func(t *testing.T) outbox.Store {
-			s, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+			s, err := Open(t.Context(), Config{Path: path})
 			if err != nil {
 				t.Fatal(err)
 			}

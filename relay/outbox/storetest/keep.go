@@ -9,66 +9,58 @@ import (
 	"invitation-relay/relay/outbox"
 )
 
-func counting() map[string]func(*testing.T, *env) {
-	return map[string]func(*testing.T, *env){
-		"CountsFollowEveryChange": func(t *testing.T, e *env) {
-			var in []*outbox.Entry
-			for range 4 {
-				in = append(in, e.put(t, nil, "a", "b"))
-			}
-			at := func(i int) time.Time { return in[i].Event.ReceivedAt }
-			expect := func(what string, a, b outbox.Count) {
-				t.Helper()
-				same(t, what, e.counts(t), map[outbox.Address]outbox.Count{"a": a, "b": b})
-			}
-			b := outbox.Count{Pending: 4, Oldest: at(0)}
-			expect("new", outbox.Count{Pending: 4, Oldest: at(0)}, b)
-			e.end(t, success(key(in[0], "a")))
-			expect("one delivered", outbox.Count{Pending: 3, Delivered: 1, Oldest: at(1)}, b)
-			e.end(t, retry(key(in[1], "a"), 1, e.now.Add(time.Hour)))
-			expect("one to be retried", outbox.Count{Pending: 3, Delivered: 1, Oldest: at(1)}, b)
-			e.end(t, rejected(key(in[1], "a"), 2), rejected(key(in[2], "a"), 1))
-			expect("two dead", outbox.Count{Pending: 1, Delivered: 1, Dead: 2, Oldest: at(3)}, b)
-			e.end(t, byHand(key(in[1], "a"), event.Pending, e.now), byHand(key(in[2], "a"), event.Discarded, time.Time{}))
-			expect("one alive again, one discarded", outbox.Count{Pending: 2, Delivered: 1, Oldest: at(1)}, b)
-			e.reopen(t)
-			expect("after reopening", outbox.Count{Pending: 2, Delivered: 1, Oldest: at(1)}, b)
-		},
+func (suite) CountsFollowEveryChange(t *testing.T, e *env) {
+	var in []*outbox.Entry
+	for range 4 {
+		in = append(in, e.put(t, nil, "a", "b"))
 	}
+	at := func(i int) time.Time { return in[i].Event.ReceivedAt }
+	expect := func(what string, a, b outbox.Count) {
+		t.Helper()
+		same(t, what, e.counts(t), map[outbox.Address]outbox.Count{"a": a, "b": b})
+	}
+	b := outbox.Count{Pending: 4, Oldest: at(0)}
+	expect("new", outbox.Count{Pending: 4, Oldest: at(0)}, b)
+	e.end(t, success(key(in[0], "a")))
+	expect("one delivered", outbox.Count{Pending: 3, Delivered: 1, Oldest: at(1)}, b)
+	e.end(t, retry(key(in[1], "a"), 1, e.now.Add(time.Hour)))
+	expect("one to be retried", outbox.Count{Pending: 3, Delivered: 1, Oldest: at(1)}, b)
+	e.end(t, rejected(key(in[1], "a"), 2), rejected(key(in[2], "a"), 1))
+	expect("two dead", outbox.Count{Pending: 1, Delivered: 1, Dead: 2, Oldest: at(3)}, b)
+	e.end(t, byHand(key(in[1], "a"), event.Pending, e.now), byHand(key(in[2], "a"), event.Discarded, time.Time{}))
+	expect("one alive again, one discarded", outbox.Count{Pending: 2, Delivered: 1, Oldest: at(1)}, b)
+	e.reopen(t)
+	expect("after reopening", outbox.Count{Pending: 2, Delivered: 1, Oldest: at(1)}, b)
 }
 
-func holding() map[string]func(*testing.T, *env) {
-	return map[string]func(*testing.T, *env){
-		"HoldsAreKeptUntilTheyAreRemoved": func(t *testing.T, e *env) {
-			hold := func(h outbox.Hold) {
-				t.Helper()
-				if err := e.s.SetHold(t.Context(), h); err != nil {
-					t.Fatal("set hold:", err)
-				}
-			}
-			expect := func(want ...outbox.Hold) {
-				t.Helper()
-				got, err := e.s.Holds(t.Context())
-				if err != nil {
-					t.Fatal("holds:", err)
-				}
-				same(t, "holds", got, want)
-			}
-			a := outbox.Hold{Target: "a", Since: e.now, Reason: "401"}
-			b := outbox.Hold{Target: "b", Since: e.now, Reason: "for maintenance", ByHand: true}
-			expect()
-			hold(b)
-			hold(a)
-			expect(a, b)
-			a.Reason = "403"
-			hold(a)
-			e.reopen(t)
-			expect(a, b)
-			hold(outbox.Hold{Target: "b"})
-			hold(outbox.Hold{Target: "nobody"})
-			expect(a)
-		},
+func (suite) HoldsAreKeptUntilTheyAreRemoved(t *testing.T, e *env) {
+	hold := func(h outbox.Hold) {
+		t.Helper()
+		if err := e.s.SetHold(t.Context(), h); err != nil {
+			t.Fatal("set hold:", err)
+		}
 	}
+	expect := func(want ...outbox.Hold) {
+		t.Helper()
+		got, err := e.s.Holds(t.Context())
+		if err != nil {
+			t.Fatal("holds:", err)
+		}
+		same(t, "holds", got, want)
+	}
+	a := outbox.Hold{Target: "a", Since: e.now, Reason: "401"}
+	b := outbox.Hold{Target: "b", Since: e.now, Reason: "for maintenance", ByHand: true}
+	expect()
+	hold(b)
+	hold(a)
+	expect(a, b)
+	a.Reason = "403"
+	hold(a)
+	e.reopen(t)
+	expect(a, b)
+	hold(outbox.Hold{Target: "b"})
+	hold(outbox.Hold{Target: "nobody"})
+	expect(a)
 }
 
 // refused makes one received now; the clock moves on by a second.
@@ -97,45 +89,43 @@ func (e *env) listRefused(t *testing.T, f outbox.Filter) (list []event.Refused) 
 	}
 }
 
-func refusing() map[string]func(*testing.T, *env) {
-	return map[string]func(*testing.T, *env){
-		"RefusedOnesAreListedWholeAndNewestFirst": func(t *testing.T, e *env) {
-			var batch []*event.Refused
-			var want []event.Refused
-			for i := range 5 {
-				r := e.refused()
-				if i%2 == 1 {
-					r.Source, r.IV = "other", ""
-				}
-				batch = append(batch, r)
-				want = append([]event.Refused{*r}, want...)
-			}
-			e.write(t, &outbox.Batch{Refused: batch})
-			for limit := 1; limit <= 6; limit++ {
-				same(t, fmt.Sprint("pages of ", limit), e.listRefused(t, outbox.Filter{Limit: limit}), want)
-			}
-			e.reopen(t)
-			same(t, "after reopening", e.listRefused(t, outbox.Filter{}), want)
-			same(t, "by source", e.listRefused(t, outbox.Filter{Source: "other"}), []event.Refused{want[1], want[3]})
-			same(t, "by time", e.listRefused(t, outbox.Filter{Since: want[3].ReceivedAt, Until: want[1].ReceivedAt}), want[2:4])
-			same(t, "by id", e.listRefused(t, outbox.Filter{ID: want[2].ID.String()}), want[2:3])
-			same(t, "of nobody", e.listRefused(t, outbox.Filter{Source: "nobody"}), []event.Refused(nil))
-		},
-		"RefusedOnesAreKeptThroughTheWriter": func(t *testing.T, e *env) {
-			w, stop := runWriter(t, e.s)
-			defer stop()
-			r := e.refused()
-			if err := w.Refuse(t.Context(), r); err != nil {
-				t.Fatal("refuse:", err)
-			}
-			same(t, "refused", e.listRefused(t, outbox.Filter{}), []event.Refused{*r})
-		},
-		"RefusedOnesAreNoEvents": func(t *testing.T, e *env) {
-			r := e.refused()
-			e.write(t, &outbox.Batch{Refused: []*event.Refused{r}})
-			same(t, "events", e.events(t, outbox.Filter{}), []string(nil))
-			_, err := e.s.Event(t.Context(), r.ID)
-			is(t, "event", err, event.ErrNotFound)
-		},
+func (suite) RefusedOnesAreListedWholeAndNewestFirst(t *testing.T, e *env) {
+	var batch []*event.Refused
+	var want []event.Refused
+	for i := range 5 {
+		r := e.refused()
+		if i%2 == 1 {
+			r.Source, r.IV = "other", ""
+		}
+		batch = append(batch, r)
+		want = append([]event.Refused{*r}, want...)
 	}
+	e.write(t, &outbox.Batch{Refused: batch})
+	for limit := 1; limit <= 6; limit++ {
+		same(t, fmt.Sprint("pages of ", limit), e.listRefused(t, outbox.Filter{Limit: limit}), want)
+	}
+	e.reopen(t)
+	same(t, "after reopening", e.listRefused(t, outbox.Filter{}), want)
+	same(t, "by source", e.listRefused(t, outbox.Filter{Source: "other"}), []event.Refused{want[1], want[3]})
+	same(t, "by time", e.listRefused(t, outbox.Filter{Since: want[3].ReceivedAt, Until: want[1].ReceivedAt}), want[2:4])
+	same(t, "by id", e.listRefused(t, outbox.Filter{ID: want[2].ID.String()}), want[2:3])
+	same(t, "of nobody", e.listRefused(t, outbox.Filter{Source: "nobody"}), []event.Refused(nil))
+}
+
+func (suite) RefusedOnesAreKeptThroughTheWriter(t *testing.T, e *env) {
+	w, stop := runWriter(t, e.s)
+	defer stop()
+	r := e.refused()
+	if err := w.Refuse(t.Context(), r); err != nil {
+		t.Fatal("refuse:", err)
+	}
+	same(t, "refused", e.listRefused(t, outbox.Filter{}), []event.Refused{*r})
+}
+
+func (suite) RefusedOnesAreNoEvents(t *testing.T, e *env) {
+	r := e.refused()
+	e.write(t, &outbox.Batch{Refused: []*event.Refused{r}})
+	same(t, "events", e.events(t, outbox.Filter{}), []string(nil))
+	_, err := e.s.Event(t.Context(), r.ID)
+	is(t, "event", err, event.ErrNotFound)
 }

@@ -5,6 +5,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -31,18 +32,20 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 			name = "many addresses"
 		}
 		t.Run(name, func(t *testing.T) {
-			for _, group := range []map[string]func(*testing.T, *env){
-				writing(), deduplicating(), attempting(), claiming(), advancing(), listing(), counting(), purging(), holding(), refusing(),
-			} {
-				for name, test := range group {
-					t.Run(name, func(t *testing.T) {
-						test(t, newEnv(t, fresh(t), crowded))
-					})
-				}
+			tests := reflect.TypeFor[suite]()
+			for i := range tests.NumMethod() {
+				test := reflect.Zero(tests).Method(i).Interface().(func(*testing.T, *env))
+				t.Run(tests.Method(i).Name, func(t *testing.T) {
+					t.Parallel()
+					test(t, newEnv(t, fresh(t), crowded))
+				})
 			}
 		})
 	}
 }
+
+// suite has a method for each promise.
+type suite struct{}
 
 // env is one test's store and clock.
 type env struct {

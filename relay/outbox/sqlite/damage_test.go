@@ -1,0 +1,298 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+func TestFlippedByteInAnEventIsNoticedAndNeverSent(t *testing.T) {
+	for _, what := range []string{"the body", "the ticket"} {
+		t.Run(what, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "relay.db")
+			s := openStore(t, Config{Path: path})
+			var ids event.IDs
+			entries := []*outbox.Entry{newEntry(&ids, "a"), newEntry(&ids, "a"), newEntry(&ids, "a")}
+			entries[1].Event.Body = []byte(`{"full_name":"Jo Canary"}`)
+			entries[1].Event.Ticket = "a-ticket-to-ride"
+			write(t, s, entries...)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			place := map[string]string{"the body": "Canary", "the ticket": "a-ticket-to-ride"}[what]
+			change(t, path, func(b []byte) { b[bytes.Index(b, []byte(place))] ^= 1 })
+
+			var log strings.Builder
+			s = openStore(t, Config{Path: path, Log: logTo(&log)})
+			for range 2 {
+				if got, want := claimed(t, s, "a"), []event.ID{entries[0].Event.ID, entries[2].Event.ID}; !slices.Equal(got, want) {
+					t.Errorf("claimed %v, want all but the damaged one: %v", got, want)
+				}
+			}
+			if _, err := s.Event(t.Context(), entries[1].Event.ID); !errors.Is(err, outbox.ErrCorrupt) {
+				t.Errorf("event: %v, want outbox.ErrCorrupt", err)
+			}
+			if n := s.Pending(); n != 3 {
+				t.Errorf("%d pending: the damaged one must not vanish", n)
+			}
+			if n := strings.Count(log.String(), entries[1].Event.ID.String()); n == 0 || strings.Count(log.String(), "\n") != 1 || strings.Contains(log.String(), "anary") {
+				t.Errorf("want one line of log with the event's id and nothing of the event:\n%s", log.String())
+			}
+		})
+	}
+}
+
+// fill writes n commits of one event each, and says which.
+func fill(t *testing.T, s *Store, ids *event.IDs, n int) (stored []event.ID) {
+	t.Helper()
+	for range n {
+		e := newEntry(ids, "a")
+		write(t, s, e)
+		stored = append(stored, e.Event.ID)
+	}
+	return stored
+}
+
+func TestLostCommitsAreNoticedAtTheNextStart(t *testing.T) {
+	s := openStore(t, Config{})
+	var ids event.IDs
+	fill(t, s, &ids, 20)
+	if err := s.mark.write(); err != nil { // as it does each second
+		t.Fatal(err)
+	}
+	copied := snapshot(t, s.cfg.Path)
+	change(t, copied+"-wal", func(b []byte) { b[len(b)*3/4] ^= 1 })
+
+	var log strings.Builder
+	s = openStore(t, Config{Path: copied, Log: logTo(&log)})
+	if n := len(claimed(t, s, "a")); n == 0 || n == 20 {
+		t.Fatalf("%d events are left of 20: the test has damaged nothing, or all", n)
+	}
+	if s.Damaged() == "" || !strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("commits were lost; damaged says %q, the log %q", s.Damaged(), log.String())
+	}
+	fill(t, s, &ids, 1) // and yet it goes on
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s = openStore(t, Config{Path: copied}); s.Damaged() != "" {
+		t.Errorf("at the start after that: %s", s.Damaged())
+	}
+}
+
+func TestNothingIsCalledLostWhenNothingIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	var ids event.IDs
+	for range 3 {
+		s := openStore(t, Config{Path: path})
+		fill(t, s, &ids, 3)
+		if _, err := s.Purge(t.Context(), outbox.Retention{Bodies: time.Now(), Rows: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		if s.Damaged() != "" {
+			t.Error(s.Damaged())
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"cut short": "invitation-relay mark", "of another store": (&mark{store: []byte("another!")}).text(1000)} {
+		if err := os.WriteFile(path+".mark", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := openStore(t, Config{Path: path})
+		if s.Damaged() != "" {
+			t.Errorf("with a mark %s: %s", name, s.Damaged())
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
+	s := openStore(t, Config{})
+	var ids event.IDs
+	stored := fill(t, s, &ids, 30)
+	copied := openStore(t, Config{Path: snapshot(t, s.cfg.Path)})
+	if got := claimed(t, copied, "a"); !slices.Equal(got, stored) {
+		t.Errorf("%d of %d events are left", len(got), len(stored))
+	}
+	if copied.LastSeq() != stored[29].Seq() || copied.Damaged() != "" {
+		t.Errorf("last %d, want %d; damaged: %s", copied.LastSeq(), stored[29].Seq(), copied.Damaged())
+	}
+}
+
+// limit gives the file only so many pages more: a full disk.
+func limit(t *testing.T, s *Store, more int64) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	pages, err := count(ctx, s.w.conn, "PRAGMA page_count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.w.value(ctx, "PRAGMA max_page_count = "+itoa(pages+more)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func itoa(n int64) string {
+	b := []byte{}
+	for ; n > 0; n /= 10 {
+		b = append([]byte{byte('0' + n%10)}, b...)
+	}
+	return string(b)
+}
+
+func TestFullDiskLosesNothingAndIsOverWhenThereIsRoom(t *testing.T) {
+	s := openStore(t, Config{})
+	var ids event.IDs
+	stored := fill(t, s, &ids, 5)
+	limit(t, s, 4)
+	connection := s.w
+	full := false
+	for range 100 {
+		e := newEntry(&ids, "a")
+		err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{e}})
+		if err == nil {
+			stored = append(stored, e.Event.ID)
+			continue
+		}
+		full = true
+		if !errors.Is(err, event.ErrUnavailable) {
+			t.Fatalf("write: %v, want event.ErrUnavailable", err)
+		}
+	}
+	if !full {
+		t.Fatal("the disk did not get full")
+	}
+	if got := claimed(t, s, "a"); !slices.Equal(got, stored) {
+		t.Errorf("%d events are there of %d", len(got), len(stored))
+	}
+	if err := s.Check(t.Context()); !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("check: %v, want event.ErrUnavailable", err)
+	}
+	limit(t, s, 1000)
+	stored = append(stored, fill(t, s, &ids, 5)...)
+	if err := s.Check(t.Context()); err != nil {
+		t.Error("check:", err)
+	}
+	if got := claimed(t, s, "a"); !slices.Equal(got, stored) || s.Pending() != len(stored) {
+		t.Errorf("%d events and %d pending, want %d", len(got), s.Pending(), len(stored))
+	}
+	if s.w != connection {
+		t.Error("the file was opened again, which a full disk does not call for")
+	}
+}
+
+var errIO = errors.New("disk I/O error")
+
+func TestAfterAnIOErrorTheFileIsOpenedAgainAndChecked(t *testing.T) {
+	failAt := ""
+	s := openStore(t, Config{pause: time.Nanosecond, hook: func(point string) error {
+		if point == failAt {
+			return errIO
+		}
+		return nil
+	}})
+	var ids event.IDs
+	stored := fill(t, s, &ids, 3)
+
+	for _, point := range []string{"before commit", "after commit"} {
+		failAt = point
+		e := newEntry(&ids, "a", "new "+outbox.Address(point))
+		batch := &outbox.Batch{Entries: []*outbox.Entry{e}}
+		if err := s.Write(t.Context(), batch); !errors.Is(err, event.ErrUnavailable) || !errors.Is(err, errIO) {
+			t.Errorf("%s: %v, want event.ErrUnavailable", point, err)
+		}
+		failAt = "reopen"
+		for range 3 {
+			if err := s.Write(t.Context(), batch); !errors.Is(err, event.ErrUnavailable) {
+				t.Errorf("while the file cannot be opened: %v, want event.ErrUnavailable", err)
+			}
+		}
+		failAt = ""
+		stored = append(stored, fill(t, s, &ids, 1)...)
+		counts, err := s.Counts(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := claimed(t, s, "a"); !slices.Equal(got, stored) || counts["a"].Pending != len(stored) {
+			t.Errorf("%s: %d events and %d pending, want %d: what was refused must not be there", point, len(got), counts["a"].Pending, len(stored))
+		}
+		write(t, s, e) // the sender repeats
+		if e.Duplicate {
+			t.Errorf("%s: the repeat of a refused event counts as a duplicate", point)
+		}
+		stored = claimed(t, s, "a")
+	}
+}
+
+func TestAttemptThatWasCommittedAllTheSameCountsOnce(t *testing.T) {
+	fail := false
+	s := openStore(t, Config{pause: time.Nanosecond, hook: func(point string) error {
+		if fail && point == "after commit" {
+			return errIO
+		}
+		return nil
+	}})
+	var ids event.IDs
+	e := newEntry(&ids, "a")
+	write(t, s, e)
+	end := outbox.Batch{Attempts: []outbox.Attempt{{
+		Key: outbox.Key{Event: e.Event.ID, Address: "a"}, Number: 1, At: time.Now(), Outcome: event.Delivered, Status: 200, Tries: 1, State: event.Done,
+	}}}
+	fail = true
+	if err := s.Write(t.Context(), &end); !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("write: %v, want event.ErrUnavailable", err)
+	}
+	fail = false
+	if err := s.Write(t.Context(), &end); err != nil { // the Writer keeps it and tries again
+		t.Error("write:", err)
+	}
+	counts, err := s.Counts(t.Context())
+	if c := counts["a"]; err != nil || c.Pending != 0 || c.Delivered != 1 {
+		t.Errorf("counts %+v (%v), want one delivered", c, err)
+	}
+}
+
+func TestDamagedFileIsNotWrittenToAfterAnIOError(t *testing.T) {
+	fail := false
+	s := openStore(t, Config{pause: time.Nanosecond, hook: func(string) error {
+		if fail {
+			return errIO
+		}
+		return nil
+	}})
+	var ids event.IDs
+	fill(t, s, &ids, 200)
+	if _, err := s.truncateOnce(t.Context()); err != nil { // all in the file itself
+		t.Fatal(err)
+	}
+	fail = true
+	if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); err == nil {
+		t.Fatal("the write did not fail")
+	}
+	fail = false
+	change(t, s.cfg.Path, func(b []byte) {
+		for i := len(b) / 2; i < len(b)/2+3*4096; i++ {
+			b[i] = 0xa5
+		}
+	})
+	err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}})
+	if !errors.Is(err, outbox.ErrCorrupt) || !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("write: %v, want outbox.ErrCorrupt and event.ErrUnavailable", err)
+	}
+	if err := s.Check(t.Context()); err == nil {
+		t.Error("check is happy with a damaged file")
+	}
+}
