@@ -78,6 +78,9 @@ func (c *checker) look(n ast.Node) {
 	case *ast.CallNode:
 		c.zone(n)
 	case *ast.BuiltinNode:
+		if slices.Contains(switchedOff(), n.Name) { // the parser knows some of them all the same
+			c.report(n, switchedOffProblem(n.Name))
+		}
 		if n.Name == "get" && len(n.Arguments) == 2 && isName(n.Arguments[0], namePayload) {
 			if key, ok := n.Arguments[1].(*ast.StringNode); ok {
 				c.member(key)
@@ -150,6 +153,10 @@ func switchedOffProblem(name string) Problem {
 		p.Hint = "received_at is when the event came in: a replay must decide the same"
 	case "repeat":
 		p.Hint = "its result could be of any size"
+	case "findLast":
+		p.Hint = "write last(filter(list, condition)) or find(reverse(list), condition)"
+	case "findLastIndex":
+		p.Hint = "write findIndex(reverse(list), condition), which counts from the end"
 	default:
 		p.Hint = "its order changes from run to run"
 	}

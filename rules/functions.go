@@ -33,7 +33,8 @@ import (
 //
 // These of the language are off: now, since a replay must decide the same;
 // keys, values, toPairs and fromPairs, since their order changes from run to
-// run; repeat, since a number in a payload could ask for any amount of memory.
+// run; repeat, since a number in a payload could ask for any amount of memory;
+// findLast and findLastIndex, which compute wrong values (see noFindLast).
 func languageOptions() []expr.Option {
 	opts := []expr.Option{
 		expr.MaxNodes(maxNodes),
@@ -47,6 +48,7 @@ func languageOptions() []expr.Option {
 		expr.Function("uniq", uniqFunc, new(func([]any) []any)),
 		expr.Patch(fixedTimezone{}),
 		expr.Patch(loopBudget{}),
+		expr.Patch(noFindLast{}),
 	}
 	for _, name := range switchedOff() {
 		opts = append(opts, expr.DisableBuiltin(name))
@@ -55,7 +57,7 @@ func languageOptions() []expr.Option {
 }
 
 func switchedOff() []string {
-	return []string{"now", "keys", "values", "toPairs", "fromPairs", "repeat"}
+	return []string{"now", "keys", "values", "toPairs", "fromPairs", "repeat", "findLast", "findLastIndex"}
 }
 
 // functionNames are all functions an expression may call.
