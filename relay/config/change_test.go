@@ -26,6 +26,8 @@ func TestChangeOneSettingOfAValidConfig(t *testing.T) {
 		{"shutdown_timeout: 1m30s", "shutdown_timeout: 1s", ""},
 		{"shutdown_timeout: 1m30s", "shutdown_timeout: 999ms", "server.shutdown_timeout: must be 1s to 1h"},
 		{"client_ca_file: full.yaml", "client_ca_file: .", "server.tls.client_ca_file: this is a folder, not a file"},
+		{"jZAgcfl7p92ldGxad68LJZdL17lhWy", "jZAgcfl7p92ldGxad68LJZdL17lhW", "admin.users[0].password_hash: not a bcrypt hash"},
+		{"password_hash: $2b$10$", "password_hash: $2y$12$", ""},
 		{"role: operator", "role: viewer", ""},
 		{"role: operator", "role:", ""},
 		{"role: operator", "role: ''", "admin.users[0].role: must be one of: viewer, operator"},

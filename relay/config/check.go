@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,10 +42,8 @@ func (k *checker) missing(path, hint string) {
 }
 
 func (k *checker) oneOf(path, value string, known ...string) {
-	for _, w := range known {
-		if w == value {
-			return
-		}
+	if slices.Contains(known, value) {
+		return
 	}
 	if p := k.places[path]; p.hidden || value == "" {
 		k.wrong(path, "must be one of: "+strings.Join(known, ", "), "")

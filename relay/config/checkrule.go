@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,7 +17,8 @@ func (k *checker) env() {
 	for _, s := range k.c.SourcesInOrder() {
 		at := dot("sources", s.Name)
 		own := rules.Source{Name: s.Name, Preset: presetMeant(s.Preset), Fields: make(map[string]rules.Type)}
-		for name, word := range s.Fields {
+		for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
+			word := s.Fields[name]
 			t, ok := rules.ParseType(word)
 			if ok {
 				own.Fields[name] = t
@@ -77,11 +79,8 @@ var fieldTypes = []string{"any", "string", "integer", "number", "bool"}
 // fieldOrder is the fields from top to bottom, so that of two that contradict
 // each other the second is reported.
 func (k *checker) fieldOrder(section string, fields map[string]rules.Type) []string {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
+	names := slices.Sorted(maps.Keys(fields))
+	slices.SortStableFunc(names, func(a, b string) int {
 		x, y := k.places[dot(section, a)].key, k.places[dot(section, b)].key
 		if x.Line != y.Line {
 			return x.Line - y.Line
@@ -171,9 +170,9 @@ func (k *checker) compileRules() {
 		}
 	}
 	set, problems := rules.Compile(k.c.Env, list)
-	for j, ps := range problems {
-		for _, p := range ps {
-			k.compiled(index("rules", where[j])+".when", k.ruleLabel(where[j]), p)
+	for j, i := range where {
+		for _, p := range problems[j] {
+			k.compiled(index("rules", i)+".when", k.ruleLabel(i), p)
 		}
 	}
 	k.c.Set = set

