@@ -50,7 +50,7 @@ func (l *lane) claim(ctx context.Context, q outbox.Query, use func(c claimed)) e
 // came in between. It returns with mu held when true.
 func (l *lane) query() (q outbox.Query, now time.Time, ok bool) {
 	l.mu.Lock()
-	if l.spec == nil || l.swap != nil {
+	if l.spec == nil {
 		l.mu.Unlock()
 		return q, now, false
 	}
@@ -61,7 +61,7 @@ func (l *lane) query() (q outbox.Query, now time.Time, ok bool) {
 // enqueue queues claimed deliveries as far as there is room, but at least one,
 // and says how many. A hold or a reload may have come in between: then none.
 func (l *lane) enqueue(rows []outbox.Pending) (n int) {
-	if !l.live || l.spec == nil || l.swap != nil || l.held() {
+	if !l.live || l.spec == nil || l.held() {
 		return 0
 	}
 	for n < len(rows) {
@@ -127,7 +127,7 @@ func (l *lane) claimFresh(ctx context.Context) error {
 			if p := &c.rows[n]; p.Attempts == 0 {
 				l.after = min(l.after, p.Key.Event.Seq()-1)
 			}
-		case c.full:
+		case c.full || c.last > q.AfterSeq: // caught up when there is nothing more: damaged rows may be missing
 			l.after = min(l.after, max(q.AfterSeq, c.last))
 		default:
 			l.nextRetry = earlier(l.nextRetry, c.next)
@@ -206,7 +206,7 @@ func (l *lane) findProbe(ctx context.Context) error {
 func (l *lane) startProbe(p outbox.Pending) {
 	now := l.d.now()
 	switch {
-	case !l.live || l.spec == nil || l.swap != nil || !l.held() || l.hold.ByHand:
+	case !l.live || l.spec == nil || !l.held() || l.hold.ByHand:
 		return
 	case l.expired(&p, now):
 		l.sweepAt, l.probeAt = now, now.Add(time.Second) // let it die first
@@ -220,6 +220,7 @@ func (l *lane) startProbe(p outbox.Pending) {
 	l.bytes += it.size
 	l.running++
 	l.busy++
+	s.begin()
 	l.probing = true
 	l.d.wg.Go(func() { l.probe(s, it) })
 }

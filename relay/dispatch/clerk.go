@@ -41,7 +41,7 @@ func (l *lane) job(now time.Time) job {
 		return idle
 	case l.holdDirty:
 		return saveHold
-	case l.spec == nil || l.swap != nil || l.unsavedFor > 0:
+	case l.spec == nil || l.unsavedFor > 0:
 		return idle
 	case !l.sweepAt.IsZero() && !now.Before(l.sweepAt):
 		return sweep

@@ -1,7 +1,8 @@
 package dispatch
 
 import (
-	"errors"
+	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -166,6 +167,7 @@ func TestConcurrencyIsKept(t *testing.T) {
 func TestRateIsKeptAndUsed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		hook := w.target(takes)
+		hook.take = 2 * time.Second // several at the same time are needed
 		w.run([]Lane{{Name: "hook", Target: hook, Rate: 2, Burst: 5, Concurrency: 8}})
 		for range 100 {
 			w.accept("hook")
@@ -177,6 +179,39 @@ func TestRateIsKeptAndUsed(t *testing.T) {
 		w.pass(time.Minute)
 		if got := w.states("hook").Delivered; got != 100 {
 			t.Errorf("delivered %d of 100", got)
+		}
+	})
+}
+
+func TestSlowAttemptsStartAtTheRateAndNotWhenOthersEnd(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		hook := w.target(takes)
+		hook.take = time.Minute
+		w.run([]Lane{{Name: "hook", Target: hook, Rate: 1, Concurrency: 30}})
+		for range 30 {
+			w.accept("hook")
+		}
+		w.pass(20*time.Second + time.Millisecond)
+		if n := hook.count(); n != 21 {
+			t.Errorf("%d attempts begun in 20s", n)
+		}
+	})
+}
+
+func TestIdleLanesHaveNoGoroutine(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var lanes []Lane
+		var to []outbox.Address
+		for i := range 300 {
+			name := fmt.Sprintf("hook-%d", i)
+			lanes, to = append(lanes, Lane{Name: name, Target: w.target(takes)}), append(to, outbox.Address(name))
+		}
+		before := runtime.NumGoroutine()
+		w.run(lanes)
+		w.accept(to...)
+		w.pass(time.Minute)
+		if n := runtime.NumGoroutine() - before; n > 5 || w.d.Pending() != 0 {
+			t.Errorf("%d goroutines for 300 idle lanes, %d pending", n, w.d.Pending())
 		}
 	})
 }
@@ -198,51 +233,6 @@ func TestEachRecipientHasADeliveryOfItsOwn(t *testing.T) {
 		}
 		if s := w.status("mail"); s.Delivered != 2 || s.Pending != 0 {
 			t.Errorf("status %+v", s)
-		}
-	})
-}
-
-func TestStoredEventThatCannotBeDecodedIsDead(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.accept("hook")
-		hook := w.target(takes)
-		w.run([]Lane{{Name: "hook", Target: hook}}, func(c *Config) {
-			c.Decode = func(*event.Event) error { return errors.New("the person's name") }
-		})
-		w.pass(time.Second)
-		if got := w.states("hook"); got.Dead != 1 || hook.count() != 0 {
-			t.Errorf("%+v after %d attempts", got, hook.count())
-		}
-		if w.log.lines("the person's name") != 0 {
-			t.Error("the decoder's words are in the log")
-		}
-	})
-}
-
-func TestPanicInATargetIsARetryAndSaysNothingOfTheEvent(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		hook := w.target(takes)
-		hook.answer = func(m *target.Message) target.Result {
-			if m.Attempt == 1 {
-				f := hook.w
-				f.mu.Lock()
-				delete(f.inFlight, m.DeliveryID)
-				f.mu.Unlock()
-				hook.mu.Lock()
-				hook.now--
-				hook.mu.Unlock()
-				panic("Jon Doe")
-			}
-			return takes(m)
-		}
-		w.run([]Lane{{Name: "hook", Target: hook}})
-		key := w.accept("hook")[0]
-		w.pass(time.Minute)
-		if h := w.history(key); len(h) != 2 || h[0].Outcome != event.Retry || h[0].Reason != reasonPanic || h[1].State != event.Done {
-			t.Errorf("history %+v", h)
-		}
-		if w.log.lines("panic while sending") != 1 || w.log.lines("Jon Doe") != 0 {
-			t.Errorf("log: %s", w.log.b.String())
 		}
 	})
 }

@@ -26,9 +26,6 @@ type sight struct {
 // to wait, to hold it, or to end a hold. Called with mu held.
 func (l *lane) judge(t *attempt) (seen sight) {
 	now, res := t.ended, &t.res
-	if t.probe {
-		l.probing = false
-	}
 	switch res.Outcome {
 	case event.Delivered:
 		l.failures, l.lastReason = 0, ""
@@ -81,6 +78,7 @@ func (l *lane) wait(t *attempt) {
 // beginHold stops attempts. What is queued stays on disk only, so that targets
 // on hold take no memory from the others.
 func (l *lane) beginHold(h outbox.Hold, probe time.Duration) {
+	h.Since = h.Since.UTC()
 	l.hold, l.holdDirty = h, true
 	l.failures, l.pull, l.probes = 0, 0, 0
 	l.probeWait, l.probeAt = probe, later(h.Since.Add(probe), l.waitUntil)

@@ -2,11 +2,8 @@ package dispatch
 
 import (
 	"math"
-	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
@@ -38,7 +35,7 @@ type lane struct {
 	mu   sync.Mutex
 	live bool    // Run is running
 	spec *spec   // the target in force; nil: not in the config
-	swap *change // takes the place of spec once no attempt is in flight
+	old  []*spec // replaced or gone, with attempts still in flight
 
 	queue   queue
 	keys    map[outbox.Key]hand
@@ -95,17 +92,6 @@ type hand struct {
 }
 
 func newHand(p *outbox.Pending) hand { return hand{p.CreatedAt.UnixNano(), p.Attempts > 0} }
-
-// spec is one target with what serving it needs.
-type spec struct {
-	Lane
-	addresses []outbox.Address
-	limit     *rate.Limiter // nil: none
-	memory    int64
-	m         *laneMetrics
-}
-
-func (s *spec) has(a outbox.Address) bool { return slices.Contains(s.addresses, a) }
 
 func newLane(d *Dispatcher, name string) *lane {
 	l := &lane{d: d, name: name, keys: map[outbox.Key]hand{}, after: caughtUp, average: 2 << 10}

@@ -156,10 +156,10 @@ func (d *Dispatcher) tooEarly(entries []*outbox.Entry) bool {
 }
 
 // SetLanes puts the lanes of a config in force, at the start and on reload. It
-// does not wait: new ones start, a changed one gets its new target once its
-// attempts in flight have ended, one that is gone stops then, and its
-// deliveries wait in the store. The Dispatcher owns the targets, told apart by
-// identity, and closes each after its last Send.
+// does not wait: attempts in flight end through the target they began with.
+// Deliveries of a target that is gone wait in the store. The Dispatcher owns the
+// targets, which it tells apart by identity, and closes each after its last
+// Send; one that was closed is not to be given again.
 func (d *Dispatcher) SetLanes(lanes []Lane) {
 	share := min(max(d.cfg.Memory/int64(max(1, len(lanes))), minShare), d.cfg.Memory)
 	var closing []target.Target
@@ -171,11 +171,15 @@ func (d *Dispatcher) SetLanes(lanes []Lane) {
 			closing = append(closing, ln.Target)
 			continue
 		}
-		closing = append(closing, d.laneLocked(ln.Name).set(newSpec(ln, share))...)
+		if old := d.laneLocked(ln.Name).set(newSpec(ln, share)); old != nil {
+			closing = append(closing, old)
+		}
 	}
 	for name, l := range *d.lanes.Load() {
 		if !named[name] && !d.ended {
-			closing = append(closing, l.set(nil)...)
+			if old := l.set(nil); old != nil {
+				closing = append(closing, old)
+			}
 		}
 	}
 	d.mu.Unlock()

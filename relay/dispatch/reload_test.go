@@ -6,26 +6,41 @@ import (
 	"time"
 )
 
-func TestReloadWaitsForAttemptsInFlightThenGoesOnWithTheNewTarget(t *testing.T) {
+func TestReloadSendsThroughTheNewTargetAtOnceAndClosesTheOldOneAfterItsLastAttempt(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		before, after := w.target(takes), w.target(takes)
-		before.take = 10 * time.Second
+		before.take, after.take = 10*time.Second, time.Second
 		w.run([]Lane{{Name: "hook", Target: before, Concurrency: 2}})
+		w.accept("hook")
+		w.d.SetLanes([]Lane{{Name: "hook", Target: after, Concurrency: 3}})
 		for range 6 {
 			w.accept("hook")
 		}
-		w.d.SetLanes([]Lane{{Name: "hook", Target: after}})
-		w.accept("hook")
 		w.pass(9 * time.Second)
-		if after.count() != 0 || before.wasClosed() {
-			t.Errorf("%d attempts through the new target, the old one closed: %t, while attempts are in flight", after.count(), before.wasClosed())
+		if before.count() != 1 || after.count() != 6 || after.mostAtOnce() != 2 || before.wasClosed() {
+			t.Errorf("%d and %d attempts, %d at the same time beside one through the old target, closed: %t",
+				before.count(), after.count(), after.mostAtOnce(), before.wasClosed())
 		}
 		w.pass(2 * time.Second)
-		if before.count() != 2 || after.count() != 5 || !before.wasClosed() || after.wasClosed() {
-			t.Errorf("%d and %d attempts, old closed: %t, new closed: %t", before.count(), after.count(), before.wasClosed(), after.wasClosed())
+		if !before.wasClosed() || after.wasClosed() || w.states("hook").Delivered != 7 {
+			t.Errorf("old closed: %t, new closed: %t", before.wasClosed(), after.wasClosed())
 		}
 		if n := w.asked(); n != 0 {
 			t.Errorf("the store was asked %d times about deliveries that were in memory", n)
+		}
+	})
+}
+
+func TestAttemptThroughTheOldTargetDoesNotHoldTheNewOne(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		before, after := w.target(broken), w.target(takes)
+		before.take = 10 * time.Second
+		w.run([]Lane{{Name: "hook", Target: before}})
+		w.accept("hook")
+		w.d.SetLanes([]Lane{{Name: "hook", Target: after}})
+		w.pass(time.Minute)
+		if s := w.status("hook"); s.Held || s.Delivered != 1 || len(w.holds) != 0 {
+			t.Errorf("status %+v", s)
 		}
 	})
 }
@@ -59,6 +74,12 @@ func TestDeliveriesOfATargetThatIsGoneWaitVisiblyUntilItReturns(t *testing.T) {
 		w.d.SetLanes([]Lane{{Name: "other", Target: other}})
 		w.accept("hook", "other") // decided before the reload, committed after it
 		w.pass(48 * time.Hour)
+		l := w.d.lane("hook")
+		l.mu.Lock()
+		if len(l.keys) != 0 {
+			t.Errorf("%d deliveries are still in memory", len(l.keys))
+		}
+		l.mu.Unlock()
 		if s := w.status("hook"); s.Kind != "" || s.Pending != 3 || hook.count() != 1 || !hook.wasClosed() || w.d.Pending() != 3 {
 			t.Errorf("%d attempts, closed: %t, status %+v", hook.count(), hook.wasClosed(), s)
 		}
@@ -87,7 +108,7 @@ func TestTargetThatIsGoneAndBackWhileAnAttemptIsInFlightIsNotSentTheSameTwice(t 
 		w.pass(time.Second)
 		w.d.SetLanes([]Lane{{Name: "hook", Target: third}})
 		w.pass(time.Minute)
-		if first.count() != 1 || second.count() != 0 || third.count() != 1 {
+		if first.count() != 1 || second.count() != 0 || third.count() != 1 { // one at a time
 			t.Errorf("%d, %d and %d attempts", first.count(), second.count(), third.count())
 		}
 		if !first.wasClosed() || !second.wasClosed() || third.wasClosed() {
@@ -144,6 +165,38 @@ func TestDeliveriesOfRecipientsThatAreGoneWaitAndThoseOfNewOnesAreFound(t *testi
 		}
 		if s := w.status("mail"); s.Pending != 1 || s.Delivered != 4 {
 			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestDeliveryInTheQueueForARecipientThatIsGoneIsNotSent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		ab, b := w.target(takes), w.target(takes)
+		ab.rcpt, b.rcpt = []string{"a", "b"}, []string{"b"}
+		ab.take = time.Second
+		w.run([]Lane{{Name: "mail", Target: ab}})
+		w.accept("mail.b")
+		w.accept("mail.a", "mail.b")
+		w.d.SetLanes([]Lane{{Name: "mail", Target: b}})
+		w.pass(time.Minute)
+		if sent := b.messages(); len(sent) != 1 || sent[0].Recipient != "b" {
+			t.Errorf("%d sent through the new target", len(sent))
+		}
+		if a := w.states("mail.a"); a.Pending != 1 {
+			t.Errorf("a %+v", a)
+		}
+	})
+}
+
+func TestFailuresBeforeAReloadAreNotCountedAgainstTheNewTarget(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.run([]Lane{{Name: "hook", Target: w.target(busy)}})
+		for range failuresToHold - 1 {
+			w.accept("hook")
+		}
+		w.d.SetLanes([]Lane{{Name: "hook", Target: w.target(busy)}})
+		if w.accept("hook"); w.status("hook").Held {
+			t.Error("held after one failure")
 		}
 	})
 }

@@ -30,11 +30,12 @@ type store struct {
 	onClaim   func()                        // called after a claim has read and before it returns
 	onCounts  func()                        // the same for Counts
 
-	queue  []queued
-	wake   chan struct{}
-	ended  chan struct{}
-	offer  func([]*outbox.Entry)
-	stalls bool // the writer commits nothing
+	queue   []queued
+	wake    chan struct{}
+	ended   chan struct{}
+	offer   func([]*outbox.Entry)
+	stalls  bool // the writer commits nothing
+	damaged int  // so many rows are left out of each claim
 }
 
 type row struct {

@@ -15,6 +15,7 @@ import (
 func (s *store) Claim(_ context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, err error) {
 	s.mu.Lock()
 	due, next, err = s.claim(q)
+	due = due[min(len(due), s.damaged):]
 	on := s.onClaim
 	s.mu.Unlock()
 	if on != nil {

@@ -8,7 +8,7 @@ import (
 
 // open reports whether attempts may start.
 func (l *lane) open() bool {
-	return l.live && l.spec != nil && l.swap == nil && !l.held() && !l.throttled &&
+	return l.live && l.spec != nil && !l.held() && !l.throttled &&
 		l.waitUntil.IsZero() && l.ending < endCap && len(l.unsaved) == 0 && l.unsavedFor == 0
 }
 
@@ -16,6 +16,9 @@ func (l *lane) open() bool {
 // none, so an idle lane has no goroutine.
 func (l *lane) startWorkers() {
 	for l.running-l.busy < l.queue.n && l.open() && l.running < l.spec.Concurrency {
+		if l.spec.limit != nil && l.running > l.busy {
+			return // one at a time: most would find no token
+		}
 		l.running++
 		l.d.wg.Go(l.work)
 	}
@@ -122,13 +125,10 @@ func (l *lane) stop() {
 // close closes the target, after the last attempt.
 func (l *lane) close() {
 	l.mu.Lock()
-	s, c := l.spec, l.swap
+	s := l.spec
 	l.mu.Unlock()
 	if s != nil {
 		s.Target.Close()
-	}
-	if c != nil && c.to != nil && !same(c.to, s) {
-		c.to.Target.Close()
 	}
 }
 
@@ -142,6 +142,11 @@ func (l *lane) tick() (stale bool) {
 	}
 	if l.spec != nil && l.sweepAt.IsZero() && !l.oldest.IsZero() && now.Sub(l.oldest) >= l.spec.Retry.MaxAge {
 		l.sweepAt = now
+	}
+	if l.spec != nil && l.after == caughtUp && !l.filling && !l.clerking && l.nextRetry.IsZero() && !l.held() && l.onDisk() > 0 {
+		// Damaged rows that have been repaired, or recipients that are gone.
+		l.d.log.Debug("deliveries wait that nothing is known of", "target", l.name, "count", l.onDisk())
+		l.lookAgain()
 	}
 	l.kick()
 	return l.stale && l.onDisk() > 0

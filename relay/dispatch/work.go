@@ -40,34 +40,25 @@ func (l *lane) worker() {
 // whose time is up costs no token.
 func (l *lane) next() (it item, s *spec, inTime bool) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.open() && l.queue.n > 0 {
 		now := l.d.now()
-		next := l.queue.at(0)
-		if inTime = !l.expired(&next.Pending, now); !inTime || l.token(now) {
-			it = l.queue.pop()
+		first := l.queue.at(0)
+		if inTime = !l.expired(&first.Pending, now); !inTime || l.token(now) {
+			it, s = l.queue.pop(), l.spec
 			l.busy++
-			l.mu.Unlock()
-			return it, l.spec, inTime
+			s.begin()
+			if s.limit != nil {
+				l.startWorkers() // the next one waits for the next token
+			}
+			return it, s, inTime
 		}
 	}
-	closing := l.leave()
-	l.mu.Unlock()
-	if closing != nil {
-		closing.Close()
-	}
-	return item{}, nil, false
-}
-
-// leave ends a worker; the last one out puts a waiting change in force.
-func (l *lane) leave() (closing target.Target) {
 	l.running--
-	if l.running == 0 && l.swap != nil {
-		closing = l.change()
-	}
 	if l.held() || l.wantsClerk() {
 		l.kick()
 	}
-	return closing
+	return item{}, nil, false
 }
 
 // token reports whether the rate allows an attempt now. It reserves the next
@@ -175,11 +166,18 @@ func (l *lane) settle(t *attempt) {
 	if l.byHand != nil {
 		delete(l.byHand, t.Key)
 	}
+	if t.probe {
+		l.probing = false
+	}
 	seen := sight{}
-	if !t.interrupted {
+	if !t.interrupted && l.spec != nil && l.spec.use == s.use { // else it says nothing about the target in force
 		seen = l.judge(t)
 	}
+	closing := s.end()
 	l.mu.Unlock()
+	if closing {
+		s.Target.Close()
+	}
 
 	l.report(t, &a, seen)
 	l.d.record(&ending{l: l, m: s.m, a: a, created: t.CreatedAt})
@@ -219,7 +217,11 @@ func (l *lane) giveUp(s *spec, it item, reason string, probe bool) {
 		l.probing = false
 		l.nextProbe(l.d.now(), 0)
 	}
+	closing := s.end()
 	l.mu.Unlock()
+	if closing {
+		s.Target.Close()
+	}
 	e := l.death(s, &it.Pending, reason)
 	l.d.log.Error("delivery is dead", "delivery_id", it.Key.String(), "event_id", it.Key.Event.String(),
 		"target", l.name, "attempt", it.Attempts, "err", reason)
@@ -257,7 +259,7 @@ func (l *lane) report(t *attempt, a *outbox.Attempt, seen sight) {
 		log.ErrorContext(ctx, "target on hold", "target", l.name, "err", t.res.Reason)
 	}
 	if seen.released {
-		log.InfoContext(ctx, "target released", "target", l.name, "held_for", seen.heldFor.String())
+		log.InfoContext(ctx, "target released", "target", l.name, "held_for", seen.heldFor.Round(time.Second).String())
 	}
 }
 
