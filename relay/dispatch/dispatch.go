@@ -45,7 +45,7 @@ type Lane struct {
 	Target      target.Target
 	Rate        rate.Limit // attempts a second; 0: no limit
 	Burst       int        // attempts at once when a rate is set; 0: 1
-	Concurrency int        // attempts at the same time; 0: 1
+	Concurrency int        // attempts at the same time, counted until their end is committed; 0: 1
 	Retry       Schedule
 }
 

@@ -10,11 +10,7 @@ import (
 )
 
 const (
-	queueCap = 1024 // deliveries of a lane in memory: queued, being tried, or not yet committed
-	// endCap is how many ends of attempts may wait for their commit before no
-	// attempt starts: while the store fails, each would be one more repeat if
-	// the process died.
-	endCap   = 256
+	queueCap = 1024          // deliveries of a lane in memory: queued, being tried, or not yet committed
 	caughtUp = math.MaxInt64 // lane.after when all that was never tried is in memory
 )
 

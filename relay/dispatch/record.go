@@ -106,7 +106,7 @@ func (e *ending) count() {
 	} else if l.wantsClerk() {
 		l.kick()
 	} else {
-		l.startWorkers() // which may have stopped at endCap
+		l.startWorkers() // there is a place again
 	}
 }
 

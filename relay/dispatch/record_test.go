@@ -35,24 +35,25 @@ func TestAttemptWhoseEndCannotBeRecordedIsNotMadeAgainAndIsRecordedLater(t *test
 	})
 }
 
-func TestAttemptsStopWhileCommitsDoNotCome(t *testing.T) {
+func TestNoMoreAttemptsThanConcurrencyCanBeRepeatedAfterACrash(t *testing.T) {
+	const concurrency, events = 4, 700
 	inWorld(t, func(t *testing.T, w *world) {
 		hook := w.target(takes)
 		hook.take = time.Millisecond
-		w.run([]Lane{{Name: "hook", Target: hook}})
-		for range 3 * endCap {
+		w.run([]Lane{{Name: "hook", Target: hook, Concurrency: concurrency}})
+		for range events {
 			w.put(&outbox.Entry{Event: w.event(), To: []outbox.Address{"hook"}})
 		}
 		w.pass(50 * time.Millisecond)
 		w.stall(true)
 		w.pass(time.Hour)
 		made := hook.count() - w.states("hook").Delivered
-		if made > endCap {
+		if made > concurrency {
 			t.Errorf("%d attempts would be repeated if the process died", made)
 		}
 		w.stall(false)
 		w.pass(time.Minute)
-		if got := w.states("hook"); got.Delivered != 3*endCap {
+		if got := w.states("hook"); got.Delivered != events {
 			t.Errorf("%+v", got)
 		}
 	})

@@ -6,16 +6,17 @@ import (
 	"invitation-relay/relay/outbox"
 )
 
-// open reports whether attempts may start.
+// open reports whether attempts may start. An attempt holds its place until its
+// end is committed: what a crash can repeat is at most Concurrency.
 func (l *lane) open() bool {
-	return l.live && l.spec != nil && !l.held() && !l.throttled &&
-		l.waitUntil.IsZero() && l.ending < endCap && len(l.unsaved) == 0 && l.unsavedFor == 0
+	return l.live && l.spec != nil && !l.held() && !l.throttled && l.waitUntil.IsZero() &&
+		l.busy+l.ending < l.spec.Concurrency && len(l.unsaved) == 0 && l.unsavedFor == 0
 }
 
 // startWorkers starts as many as there is work for. Workers end when there is
 // none, so an idle lane has no goroutine.
 func (l *lane) startWorkers() {
-	for l.running-l.busy < l.queue.n && l.open() && l.running < l.spec.Concurrency {
+	for l.running-l.busy < l.queue.n && l.open() && l.running+l.ending < l.spec.Concurrency {
 		if l.spec.limit != nil && l.running > l.busy {
 			return // one at a time: most would find no token
 		}
