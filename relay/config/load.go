@@ -35,7 +35,10 @@ func Load(path string, o Options) (*Config, Problems) {
 // Parse checks data as Load does; path is where it was read from, and what files
 // named in it are relative to.
 func Parse(path string, data []byte, o Options) (*Config, Problems) {
-	f := &file{name: path, text: newText(data), places: make(map[string]place)}
+	f := &file{
+		name: path, text: newText(data), places: make(map[string]place),
+		empty: "`invitation-relay init` writes one to begin with",
+	}
 	root := f.read(data)
 	if root == nil {
 		return nil, f.problems

@@ -44,6 +44,7 @@ type file struct {
 	text     *text
 	places   map[string]place
 	problems Problems
+	empty    string // the hint for a file without anything in it
 }
 
 // find is the place at path, or at the nearest path above it that there is.

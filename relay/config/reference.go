@@ -26,6 +26,7 @@ type world struct {
 	path     string // of the config
 	lookup   func(string) (string, bool)
 	readFile func(string) ([]byte, error)
+	literal  bool // nothing is a reference
 }
 
 func newWorld(path string, o Options) *world {
@@ -69,6 +70,9 @@ var (
 
 // resolve fills in the references of a scalar.
 func (w *world) resolve(text string) resolved {
+	if w.literal {
+		return resolved{text: text}
+	}
 	var r resolved
 	var out strings.Builder
 	for {

@@ -18,7 +18,7 @@ func (f *file) read(data []byte) *yaml.Node {
 	err := documents.Decode(&first)
 	switch {
 	case errors.Is(err, io.EOF) || err == nil && isNull(first.Content[0]):
-		f.put("", Problem{Line: 1, Col: 1, Message: "the file is empty", Hint: "`invitation-relay init` writes one to begin with"})
+		f.put("", Problem{Line: 1, Col: 1, Message: "the file is empty", Hint: f.empty})
 		return nil
 	case err != nil:
 		f.syntax(data, err)
