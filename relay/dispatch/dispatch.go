@@ -62,6 +62,7 @@ type Config struct {
 	Rand    func() float64        // in [0,1), for the jitter; nil: math/rand/v2
 	Probe   time.Duration         // between probes of a target on hold; 0: 1m
 	Grace   time.Duration         // how long attempts may go on once Run's context has ended; 0: 15s
+	Queue   int                   // deliveries of one lane in memory: queued, being tried, or not yet committed; 0: 8192
 	Memory  int64                 // bytes that events waiting in memory may take, over all lanes; 0: 32 MiB
 }
 
@@ -105,6 +106,9 @@ func New(cfg Config) *Dispatcher {
 	}
 	if cfg.Grace <= 0 {
 		cfg.Grace = 15 * time.Second
+	}
+	if cfg.Queue <= 0 {
+		cfg.Queue = 8192
 	}
 	if cfg.Memory <= 0 {
 		cfg.Memory = 32 << 20

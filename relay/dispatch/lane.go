@@ -10,7 +10,6 @@ import (
 )
 
 const (
-	queueCap = 1024          // deliveries of a lane in memory: queued, being tried, or not yet committed
 	caughtUp = math.MaxInt64 // lane.after when all that was never tried is in memory
 )
 
@@ -120,7 +119,7 @@ func (l *lane) missed(ev *event.Event) {
 }
 
 func (l *lane) fits(it item) bool {
-	return len(l.keys) < queueCap && (l.bytes+it.size <= l.spec.memory || len(l.keys) == 0)
+	return len(l.keys) < l.d.cfg.Queue && (l.bytes+it.size <= l.spec.memory || len(l.keys) == 0)
 }
 
 // push queues a delivery, unless the lane has it already.
@@ -175,11 +174,11 @@ func (l *lane) toDisk(k outbox.Key, created time.Time) {
 // room is how many deliveries the clerk may bring in now: none until half the
 // memory is free, so that claims come in batches.
 func (l *lane) room() int {
-	if len(l.keys) > queueCap/2 || l.bytes > l.spec.memory/2 {
+	if len(l.keys) > l.d.cfg.Queue/2 || l.bytes > l.spec.memory/2 {
 		return 0
 	}
 	byMemory := (l.spec.memory - l.bytes) / max(1, l.average)
-	return int(min(claimBatch, queueCap-int64(len(l.keys)), max(1, byMemory)))
+	return int(min(claimBatch, int64(l.d.cfg.Queue-len(l.keys)), max(1, byMemory)))
 }
 
 // onDisk is how many deliveries wait on disk only.

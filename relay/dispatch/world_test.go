@@ -55,6 +55,9 @@ func (l *logText) lines(with string) (n int) {
 	return n
 }
 
+// queueCap is smaller than the default, so that tests overflow it in no time.
+const queueCap = 1024
+
 // inWorld runs a test in a bubble of fake time.
 func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
@@ -77,6 +80,7 @@ func (w *world) run(lanes []Lane, change ...func(*Config)) {
 	w.Helper()
 	w.reg = prometheus.NewPedanticRegistry()
 	cfg := Config{
+		Queue: queueCap,
 		Store: w.store, Recorder: w.store, Metrics: w.reg,
 		Decode: func(ev *event.Event) error { ev.Fields = map[string]any{"id": ev.Subject}; return nil },
 		Log:    slog.New(slog.NewTextHandler(&w.log, nil)),
