@@ -154,14 +154,15 @@ type Store interface {
 	// event.ErrUnavailable is the fault of something in the batch.
 	//
 	// Of the attempts these are ignored: one that was recorded before (same key,
-	// number and time), one of a delivery the store does not know, one of a
-	// delivery that is not pending any more; and, with a zero Outcome, a change
-	// of state that the drawing above has no arrow for. (By hand, a delivered or
-	// discarded delivery may be made pending again like a dead one.)
+	// number, time, outcome and state), one of a delivery the store does not
+	// know, one of a delivery that is not pending any more; and, with a zero
+	// Outcome, a change of state that the drawing above has no arrow for. (By
+	// hand, a delivered or discarded delivery may be made pending again like a
+	// dead one.)
 	Write(ctx context.Context, b *Batch) error
 	// Claim returns pending deliveries that are due, those never tried first in
-	// the order of their events, then the others in the order they became due,
-	// and when the next one not yet due will be (zero: none). It changes nothing:
+	// the order of their events, then the others in the order they became due
+	// (with BeforeSeq: in the order of their events), and when the next one not yet due will be (zero: none). It changes nothing:
 	// whoever claims remembers what it holds. Event.Fields is nil and Person
 	// empty: the store does not decode bodies. An event whose row is damaged is
 	// left out and logged; it stays pending.

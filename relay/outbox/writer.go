@@ -98,7 +98,7 @@ func NewWriter(cfg WriterConfig) *Writer {
 	metrics := promauto.With(cfg.Metrics)
 	return &Writer{
 		cfg:     cfg,
-		log:     log.With("component", "outbox"),
+		log:     log,
 		pool:    sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }},
 		wake:    make(chan struct{}, 1),
 		stalled: make(chan struct{}),

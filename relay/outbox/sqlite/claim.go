@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -42,24 +43,30 @@ func (s *Store) Claim(ctx context.Context, q outbox.Query) (due []outbox.Pending
 		pendingBits(int64(c.bits), func(id int64) { c.all = append(c.all, id) }) //nolint:gosec // bits
 		c.all = append(c.all, c.beyond...)
 
-		list, err := c.fresh(ctx)
-		if err != nil {
-			return err
-		}
-		if len(list) < c.limit {
-			tried, err := c.tried(ctx, c.limit-len(list))
-			if err != nil {
-				return err
-			}
-			list = append(list, tried...)
-		}
 		if next, err = c.next(ctx); err != nil {
 			return err
 		}
-		due, err = c.load(ctx, list)
-		return err
+		for ; ; c.limit *= 2 { // once, unless all that is found is damaged
+			list, err := c.find(ctx)
+			if err != nil {
+				return err
+			}
+			if due, err = c.load(ctx, list); err != nil || len(due) > 0 || len(list) < c.limit {
+				return err
+			}
+		}
 	})
 	return due, next, err
+}
+
+// find finds what may be claimed, in its order.
+func (c *claim) find(ctx context.Context) ([]candidate, error) {
+	list, err := c.fresh(ctx)
+	if err != nil || len(list) >= c.limit {
+		return list, err
+	}
+	tried, err := c.tried(ctx, c.limit-len(list))
+	return append(list, tried...), err
 }
 
 // fresh finds deliveries never tried, in the order of their events. Those of
@@ -90,10 +97,7 @@ func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
 		}
 	}
 	slices.SortFunc(list, func(a, b candidate) int {
-		if a.seq != b.seq {
-			return int(min(1, max(-1, a.seq-b.seq)))
-		}
-		return int(a.address - b.address)
+		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(a.address, b.address))
 	})
 	n := min(c.limit, len(list))
 	for n > 0 && n < len(list) && list[n].seq == list[n-1].seq {
@@ -102,13 +106,16 @@ func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
 	return list[:n], nil
 }
 
-// tried finds deliveries that are due again, in the order they became so.
+// tried finds deliveries that are due again, in the order they became so, or
+// below a seq in the order of their events: each is an order of an index.
 func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err error) {
-	text := `SELECT seq, attempts, next_at FROM deliveries WHERE state = 0 AND address = ?
+	text := `SELECT seq, attempts, next_at FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND address = ?
 		AND next_at > 0 AND next_at <= ? AND seq < ? ORDER BY next_at LIMIT ?`
-	if c.before != math.MaxInt64 { // then few, and the order of time would step through all
+	byDue := func(a, b candidate) int { return cmp.Compare(a.nextAt, b.nextAt) }
+	if c.before != math.MaxInt64 {
 		text = `SELECT seq, attempts, next_at FROM deliveries INDEXED BY deliveries_state WHERE state = 0 AND address = ?
-			AND next_at > 0 AND next_at <= ? AND seq < ? ORDER BY next_at LIMIT ?`
+			AND next_at > 0 AND next_at <= ? AND seq < ? ORDER BY seq LIMIT ?`
+		byDue = func(a, b candidate) int { return cmp.Compare(a.seq, b.seq) }
 	}
 	for _, id := range c.all {
 		err := c.query(ctx, func(seq, attempts, nextAt int64) {
@@ -118,7 +125,7 @@ func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err err
 			return nil, err
 		}
 	}
-	slices.SortStableFunc(list, func(a, b candidate) int { return int(min(1, max(-1, a.nextAt-b.nextAt))) })
+	slices.SortStableFunc(list, byDue)
 	return list[:min(limit, len(list))], nil
 }
 

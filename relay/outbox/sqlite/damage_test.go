@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,6 +52,20 @@ func TestFlippedByteInAnEventIsNoticedAndNeverSent(t *testing.T) {
 	}
 }
 
+func TestClaimStepsOverManyDamagedEvents(t *testing.T) {
+	s := openStore(t, Config{})
+	var ids event.IDs
+	stored := fill(t, s, &ids, 20)
+	damaged := fmt.Sprintf("UPDATE events SET crc = crc + 1 WHERE seq < %d", stored[15].Seq())
+	if err := s.w.exec(context.WithoutCancel(t.Context()), damaged); err != nil {
+		t.Fatal(err)
+	}
+	due, _, err := s.Claim(t.Context(), outbox.Query{Addresses: []outbox.Address{"a"}, DueBy: time.Now(), Limit: 2})
+	if err != nil || len(due) == 0 || due[0].Key.Event != stored[15] {
+		t.Errorf("claimed %d (%v), want the first that is whole", len(due), err)
+	}
+}
+
 // fill writes n commits of one event each, and says which.
 func fill(t *testing.T, s *Store, ids *event.IDs, n int) (stored []event.ID) {
 	t.Helper()
@@ -94,8 +109,12 @@ func TestNothingIsCalledLostWhenNothingIs(t *testing.T) {
 	var ids event.IDs
 	for range 3 {
 		s := openStore(t, Config{Path: path})
-		fill(t, s, &ids, 3)
-		if _, err := s.Purge(t.Context(), outbox.Retention{Bodies: time.Now(), Rows: time.Now()}); err != nil {
+		for range 3 {
+			e := newEntry(&ids, "a")
+			write(t, s, e)
+			deliver(t, s, e)
+		}
+		if _, err := s.Purge(t.Context(), outbox.Retention{Bodies: time.Now().Add(time.Second), Rows: time.Now().Add(time.Second)}); err != nil {
 			t.Fatal(err)
 		}
 		if s.Damaged() != "" {
@@ -234,6 +253,16 @@ func TestAfterAnIOErrorTheFileIsOpenedAgainAndChecked(t *testing.T) {
 			t.Errorf("%s: the repeat of a refused event counts as a duplicate", point)
 		}
 		stored = claimed(t, s, "a")
+	}
+
+	copied := openStore(t, Config{Path: snapshot(t, s.cfg.Path)}) // as after a kill
+	if got := claimed(t, copied, "a"); !slices.Equal(got, stored) {
+		t.Errorf("%d events after a restart, want %d", len(got), len(stored))
+	}
+	for _, a := range []outbox.Address{"new before commit", "new after commit"} {
+		if n := len(claimed(t, copied, a)); n != 1 {
+			t.Errorf("%d events for an address that was new when the disk failed, want 1", n)
+		}
 	}
 }
 

@@ -169,12 +169,25 @@ func TestPathIsTakenAsItIs(t *testing.T) {
 	if n := len(claimed(t, s, "a")); n != 1 {
 		t.Errorf("readers see %d events, want 1", n)
 	}
-	if _, err := os.Stat(path); err != nil {
-		t.Error(err)
-	}
+	onlyFilesOf(t, path)
 	t.Chdir(t.TempDir())
-	openStore(t, Config{Path: "re?lative.db"})
-	if _, err := os.Stat("re?lative.db"); err != nil {
+	write(t, openStore(t, Config{Path: "re?lative.db"}), newEntry(&ids, "a"))
+	onlyFilesOf(t, "re?lative.db")
+}
+
+// onlyFilesOf looks for files that a path, misunderstood, has become.
+func onlyFilesOf(t *testing.T, path string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), filepath.Base(path)) {
+			t.Errorf("the path is taken as %q", e.Name())
+		}
+	}
+	if _, err := os.Stat(path + "-wal"); err != nil {
 		t.Error(err)
 	}
 }

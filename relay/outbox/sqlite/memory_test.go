@@ -54,6 +54,25 @@ func TestDeduplicationIsForgottenAfterTheWindow(t *testing.T) {
 	}
 }
 
+func TestForgettingAnOldEventLeavesItsRepeat(t *testing.T) {
+	now := time.Now().UTC()
+	s := openStore(t, Config{Dedupe: time.Hour})
+	var ids event.IDs
+	first := at(&ids, now)
+	write(t, s, first)
+	repeat := func(after, window time.Duration) *outbox.Entry {
+		e := at(&ids, now.Add(after))
+		e.Event.Dedupe, e.DedupeSince = first.Event.Dedupe, e.Event.ReceivedAt.Add(-window)
+		write(t, s, e)
+		return e
+	}
+	second := repeat(20*time.Minute, 10*time.Minute) // stored, while the first is still in memory
+	write(t, s, at(&ids, now.Add(65*time.Minute)))   // now the first goes
+	if third := repeat(70*time.Minute, time.Hour); second.Duplicate || third.StoredID != second.Event.ID {
+		t.Errorf("the second is a repeat: %v, the third is one of %v, want of the second, %v", second.Duplicate, third.StoredID, second.Event.ID)
+	}
+}
+
 func TestLongerWindowOfASourceIsKept(t *testing.T) {
 	began := time.Now().UTC()
 	s := openStore(t, Config{Dedupe: time.Minute})

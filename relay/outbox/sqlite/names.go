@@ -103,16 +103,16 @@ func (n *names) load(ctx context.Context, c *conn) error {
 		return err
 	}
 	defer func() { _ = q.s.Close() }() // nothing was written
-	err = q.each(ctx, func() error {
+	n.saved = [kinds]int{}             // after an error there may be names in memory that are not in the file
+	return q.each(ctx, func() error {
 		for k := range kinds {
 			if kindName(k) == q.text(0) {
 				n.number(k, q.text(1))
+				n.saved[k]++
 			}
 		}
 		return nil
 	})
-	n.keep()
-	return err
 }
 
 // mask is the bits of those addresses that have one, and the numbers of the

@@ -149,7 +149,7 @@ func (p *purge) late(ctx context.Context) (bool, error) {
 }
 
 // event erases of one event what may go, and says how much that was and whether
-// nothing is left. A dead delivery keeps the body: it may be retried.
+// nothing is left. One that is not finished is, in the year 2116. A dead delivery keeps the body: it may be retried.
 func (p *purge) event(ctx context.Context, t *tx, seq int64) (erased int, gone bool, err error) {
 	q := t.w.readFinished
 	q.args[0].Value = seq
@@ -158,9 +158,6 @@ func (p *purge) event(ctx context.Context, t *tx, seq int64) (erased int, gone b
 		return 0, true, err
 	}
 	finished, targets := q.int(0), q.int(1)
-	if finished == notFinished {
-		return 0, false, nil
-	}
 	dead, own := 0, int64(0)
 	rows := t.w.readStates
 	rows.args[0].Value = seq

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -102,7 +103,7 @@ func (l *loader) deliveries(ctx context.Context, r *row) ([]outbox.StoredDeliver
 	for _, d := range own {
 		list = append(list, d)
 	}
-	slices.SortFunc(list, func(a, b outbox.StoredDelivery) int { return compare(a.Key.Address, b.Key.Address) })
+	slices.SortFunc(list, func(a, b outbox.StoredDelivery) int { return cmp.Compare(a.Key.Address, b.Key.Address) })
 	return list, nil
 }
 
@@ -124,16 +125,6 @@ func (l *loader) ownRows(ctx context.Context, r *row, base outbox.StoredDelivery
 		own[id] = d
 	}
 	return own, rows.Err()
-}
-
-func compare(a, b outbox.Address) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // stored is an event as the interface has it.
@@ -208,7 +199,7 @@ func (s *Store) Attempts(ctx context.Context, k outbox.Key) (list []outbox.Attem
 
 func attempts(ctx context.Context, tx *sql.Tx, k outbox.Key, id int64) (list []outbox.Attempt, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT at, number, duration, outcome, status, tries, state, next_at, reason
-		FROM attempts WHERE seq = ? AND address = ? ORDER BY at, number`, k.Event.Seq(), id)
+		FROM attempts WHERE seq = ? AND address = ? ORDER BY at, number, outcome = 0`, k.Event.Seq(), id)
 	if err != nil {
 		return nil, err
 	}

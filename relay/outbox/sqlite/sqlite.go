@@ -91,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: cfg, log: log.With("component", "store"), names: newNames(), gate: newGate()}
+	s := &Store{cfg: cfg, log: log, names: newNames(), gate: newGate()}
 	s.tx = tx{s: s, fresh: map[uint64]int{}, ends: []byte{}, verdicts: []byte{}, journal: []byte{}} // nil is NULL
 	s.recent.window = cfg.Dedupe
 	if err := s.open(context.WithoutCancel(ctx)); err != nil {
@@ -185,17 +185,19 @@ func (s *Store) equip(ctx context.Context, c *conn) (*writer, error) {
 // load fills the memory from the file.
 func (s *Store) load(ctx context.Context) error {
 	w := s.w
-	salt, err := w.value(ctx, "SELECT v FROM meta WHERE k = 'salt'")
-	if err != nil {
-		return fault("read", err)
+	if s.salt == nil { // it does not change, and readers use it
+		salt, err := w.value(ctx, "SELECT v FROM meta WHERE k = 'salt'")
+		if err != nil {
+			return fault("read", err)
+		}
+		s.salt, _ = salt.([]byte)
 	}
-	s.salt, _ = salt.([]byte)
 	last, err := count(ctx, w.conn, `SELECT max(coalesce((SELECT max(seq) FROM events), 0),
 		coalesce((SELECT max(seq) FROM refused), 0), (SELECT v FROM meta WHERE k = 'last_seq'))`)
 	if err != nil {
 		return fault("read", err)
 	}
-	s.lastSeq.Store(last)
+	s.lastSeq.Store(max(last, s.lastSeq.Load()))
 	if s.commits, err = count(ctx, w.conn, "SELECT coalesce(max(n), 0) FROM journal"); err != nil {
 		return fault("read", err)
 	}

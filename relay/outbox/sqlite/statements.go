@@ -70,9 +70,9 @@ func (w *writer) forEvents() []statement {
 const endFirstSQL = `UPDATE events SET waiting = waiting & ~?1,
   finished_at = CASE WHEN waiting = ?1 | -9223372036854775808 AND retrying = 0 THEN ?2 ELSE finished_at END,
   ends = CASE length(ends) WHEN 14 THEN ?3 ELSE CAST(
-    substr(ends, 1, length(ends)/14 + (instr(substr(ends, 1, length(ends)/14), substr(?3, 1, 1)) - 1)*13)
+    substr(ends, 1, length(ends)/14 + instr(ends, substr(?3, 1, 1))*13 - 13)
     || substr(?3, 2)
-    || substr(ends, length(ends)/14 + instr(substr(ends, 1, length(ends)/14), substr(?3, 1, 1))*13 + 1) AS BLOB) END
+    || substr(ends, length(ends)/14 + instr(ends, substr(?3, 1, 1))*13 + 1) AS BLOB) END
   WHERE seq = ?4 AND waiting & ?1 <> 0 AND rnd = ?5`
 
 func (w *writer) forDeliveries() []statement {

@@ -70,8 +70,11 @@ func (s *Store) transact(ctx context.Context, doing string, f func(context.Conte
 		}
 		if err == nil {
 			err = s.commit(ctx, t)
-		} else if e := w.rollback.run(ctx); e != nil && !breaks(err) && code(err) != codeFull {
-			err = fmt.Errorf("%w; roll back: %w", err, e) // a full disk rolls back by itself
+		} else {
+			// After some errors SQLite has done so already and says that there
+			// is nothing to roll back. Should there be something left, the next
+			// BEGIN fails and the file is opened again.
+			_ = w.rollback.run(ctx)
 		}
 	}
 	if err != nil {

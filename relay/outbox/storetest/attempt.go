@@ -123,6 +123,16 @@ func (suite) AttemptRecordedTwiceCountsOnce(t *testing.T, e *env) {
 	same(t, "delivered", e.counts(t)["b"], outbox.Count{Delivered: 1})
 }
 
+func (suite) WhatHappensAtTheSameInstantHappensAllTheSame(t *testing.T, e *env) {
+	in := e.put(t, nil, "a")
+	k, now := key(in, "a"), e.now
+	for _, a := range []outbox.Attempt{retry(k, 1, now), byHand(k, event.Discarded, time.Time{}), byHand(k, event.Pending, now), rejected(k, 1)} {
+		a.At, a.Number = now, 1
+		e.end(t, a)
+		same(t, "state", e.delivery(t, k).State, a.State)
+	}
+}
+
 func (suite) AttemptOfAnEndedDeliveryIsIgnored(t *testing.T, e *env) {
 	in := e.put(t, nil, "done", "dead", "gone")
 	e.end(t, success(key(in, "done")), rejected(key(in, "dead"), 1), byHand(key(in, "gone"), event.Discarded, time.Time{}))

@@ -96,9 +96,13 @@ func (suite) ClaimStopsBeforeASeq(t *testing.T, e *env) {
 		in = append(in, e.put(t, nil, "a"))
 	}
 	e.end(t, retry(key(in[0], "a"), 1, e.now), retry(key(in[3], "a"), 1, e.now))
+	e.end(t, retry(key(in[1], "a"), 1, e.now.Add(-time.Minute)))
 	q := outbox.Query{Addresses: []outbox.Address{"a"}, BeforeSeq: in[3].Event.ID.Seq()}
 	got, _ := e.claim(t, q)
-	same(t, "before the fourth, tried or not", got, []outbox.Key{key(in[1], "a"), key(in[2], "a"), key(in[0], "a")})
+	same(t, "before the fourth, tried or not", got, []outbox.Key{key(in[2], "a"), key(in[0], "a"), key(in[1], "a")})
+	q.Limit = 2
+	got, _ = e.claim(t, q)
+	same(t, "the oldest of those tried", got, []outbox.Key{key(in[2], "a"), key(in[0], "a")})
 }
 
 func (suite) ClaimCutsNoEventApart(t *testing.T, e *env) {

@@ -83,7 +83,7 @@ CREATE TABLE attempts (
   state    INTEGER NOT NULL, -- of the delivery from then on
   next_at  INTEGER NOT NULL,
   reason   TEXT NOT NULL,
-  PRIMARY KEY (seq, address, at, number)
+  PRIMARY KEY (seq, address, at, number, outcome, state)
 ) STRICT, WITHOUT ROWID;
 
 -- One row per commit, in the order of commits: 26 bytes for each event, with
