@@ -66,6 +66,17 @@ func BenchmarkDecide1(b *testing.B)    { benchDecide(b, 1) }
 func BenchmarkDecide100(b *testing.B)  { benchDecide(b, 100) }
 func BenchmarkDecide1000(b *testing.B) { benchDecide(b, 1000) }
 
+// BenchmarkReview1000 is what a review adds to a reload of a large file.
+func BenchmarkReview1000(b *testing.B) {
+	set := benchRules(b, 1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(set.Review(nil)) > 0 {
+			b.Fatal("something is wrong with the rules")
+		}
+	}
+}
+
 func BenchmarkTextRender(b *testing.B) {
 	env, err := rules.NewEnv(rules.Source{Name: "preventor", Preset: "invitation"})
 	if err != nil {

@@ -69,7 +69,10 @@ func NewEnv(sources ...Source) (*Env, error) {
 	e.fields = append(e.fields, builtinFields()...)
 	slices.SortFunc(e.fields, byName)
 	for i := range e.fields {
-		e.byName[e.fields[i].Name] = &e.fields[i]
+		f := &e.fields[i]
+		if e.byName[f.Name] = f; f.Name == nameSource {
+			f.Known = slices.Sorted(maps.Keys(e.sources)) // so that a misspelt one is found
+		}
 	}
 	e.inWhen, e.inText = e.options(true), e.options(false)
 	return e, errors.Join(u.mistakes...)
@@ -164,6 +167,7 @@ func (u *union) merge(source string, f Field, declared bool) {
 	had.Known = slices.Compact(known)
 	had.open = had.open || declared && len(f.Known) == 0
 	had.Documented = had.Documented && f.Documented
+	had.Counter = had.Counter || f.Counter
 	had.Personal = had.Personal || f.Personal
 	had.Doc = cmp.Or(had.Doc, f.Doc)
 }

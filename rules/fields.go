@@ -51,8 +51,10 @@ func (t Type) zero() any {
 type Field struct {
 	Name       string
 	Type       Type
-	Known      []string // values the vendor documents, sorted; others may come
+	Known      []string // values the vendor documents, sorted; others may come. Of source: those of the config
 	Documented bool     // has its type's zero value when absent or null; nil otherwise
+	Required   bool     // the sender's object is refused without it; never empty
+	Counter    bool     // counts something a person does a few times
 	Personal   bool     // tells something about a person
 	Doc        string
 }
@@ -83,7 +85,7 @@ func PresetFields(preset string) ([]Field, bool) {
 
 func invitationFields() []Field {
 	return []Field{
-		{Name: "id", Type: String, Documented: true, Doc: "the invitation, a UUID"},
+		{Name: "id", Type: String, Documented: true, Required: true, Doc: "the invitation, a UUID"},
 		{
 			Name: "invitation_state", Type: String, Documented: true, Known: []string{"COMPLETED"},
 			Doc: "where the invitation stands; only COMPLETED is documented",
@@ -101,7 +103,7 @@ func invitationFields() []Field {
 			Name: "transaction_status", Type: String, Documented: true, Known: []string{"ACCEPTED", "REJECTED"},
 			Doc: "how the verification ended",
 		},
-		{Name: "attempts", Type: Integer, Documented: true, Doc: "tries the user made"},
+		{Name: "attempts", Type: Integer, Documented: true, Counter: true, Doc: "tries the user made"},
 		{
 			Name: "event", Known: []string{"ticket.verification.completed"},
 			Doc: "what happened; not in every payload",
@@ -121,9 +123,9 @@ func invitationFields() []Field {
 
 func ticketFields() []Field {
 	return []Field{
-		{Name: "ticket", Type: String, Documented: true, Doc: "the identity-verification ticket, a UUID"},
+		{Name: "ticket", Type: String, Documented: true, Required: true, Doc: "the identity-verification ticket, a UUID"},
 		{
-			Name: "event", Type: String, Documented: true,
+			Name: "event", Type: String, Documented: true, Required: true,
 			Known: []string{
 				"onboarding.completed", "ticket.verification.completed",
 				"ticket.verification.in_progress", "verification.completed",
@@ -146,7 +148,7 @@ func ticketFields() []Field {
 			Doc:   "how the verification, or a part of it, was judged",
 		},
 		{
-			Name: "remaining_attempts", Type: Integer, Documented: true,
+			Name: "remaining_attempts", Type: Integer, Documented: true, Counter: true,
 			Doc: "tries left; meaningful with RETRY",
 		},
 		{Name: "data", Personal: true, Doc: "results of a part; shape not published"},
