@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 )
 
@@ -58,7 +57,6 @@ func (r *Relay) stop(ctx context.Context, parts []*part) error {
 type part struct {
 	name string
 	stop context.CancelFunc
-	once sync.Once
 	done chan struct{}
 	err  error // valid once done is closed
 }

@@ -47,8 +47,7 @@ func exitCode(err error, stderr io.Writer) int {
 		return exitDone
 	}
 	code, hint := exitFailed, ""
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		code, hint = f.code, f.hint
 	}
 	if !errors.Is(err, errSaid) {

@@ -162,7 +162,7 @@ func (s *show) verdict(all []delivered) error {
 		}
 	}
 	if refused := s.rcv.slack.Refused(); len(refused) > 0 {
-		errs = append(errs, fmt.Errorf("Slack refused a message: %s, %s", refused[0].Word, refused[0].Why))
+		errs = append(errs, fmt.Errorf("the Slack look-alike refused a message: %s, %s", refused[0].Word, refused[0].Why))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -47,7 +47,7 @@ func newInit(w *world) *cobra.Command {
 
 // writeNew writes a file only its owner may read, or fails if there is one.
 func writeNew(name, text string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // a name of ours
 	if errors.Is(err, fs.ErrExist) {
 		return &failure{code: exitFailed, msg: name + " is there already", hint: "move it away, or run init in another folder"}
 	}

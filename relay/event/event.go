@@ -33,6 +33,7 @@ type Event struct {
 // Kind tells an event a sender caused from one an operator caused.
 type Kind uint8
 
+// The kinds of an event.
 const (
 	Received Kind = iota // sent to us: the ordinary case
 	Replayed             // put through again by an operator

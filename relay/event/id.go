@@ -78,8 +78,8 @@ func (g *IDs) New(now time.Time) ID {
 		}
 	}
 	var id ID
-	_, _ = rand.Read(id[8:]) // never fails (crypto/rand)
-	binary.BigEndian.PutUint64(id[:8], uint64(seq)>>12<<16|0x7000|uint64(seq)&0xfff)
+	_, _ = rand.Read(id[8:])                                                         // never fails (crypto/rand)
+	binary.BigEndian.PutUint64(id[:8], uint64(seq)>>12<<16|0x7000|uint64(seq)&0xfff) //nolint:gosec // 60 bits, never negative
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }

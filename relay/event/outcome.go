@@ -3,6 +3,7 @@ package event
 // Outcome is the verdict on one attempt.
 type Outcome uint8
 
+// The outcomes of an attempt; zero is none yet.
 const (
 	Delivered Outcome = iota + 1 // the target has it
 	Retry                        // not now; try again later
@@ -18,6 +19,7 @@ func (o Outcome) String() string {
 // State is where a delivery stands.
 type State uint8
 
+// The states of a delivery. Pending and Done are "pending" and "delivered" in text.
 const (
 	Pending   State = iota // waiting for its first or next attempt
 	Done                   // the target has it
