@@ -28,7 +28,7 @@ func limitOf(f outbox.Filter) int {
 // Events implements outbox.Store.
 func (s *Store) Events(ctx context.Context, f outbox.Filter) (items []outbox.StoredEvent, more bool, err error) {
 	if f.State != "" && f.State != "pending" && f.State != "finished" {
-		return nil, false, fmt.Errorf("list events: unknown state %q: want pending or finished", f.State)
+		return nil, false, errors.New("list events: unknown state: want pending or finished")
 	}
 	before := int64(math.MaxInt64)
 	if f.Before != "" {
@@ -61,7 +61,7 @@ func (s *Store) Events(ctx context.Context, f outbox.Filter) (items []outbox.Sto
 func (s *Store) Deliveries(ctx context.Context, f outbox.Filter) (items []outbox.StoredDelivery, more bool, err error) {
 	state, known := event.ParseState(f.State)
 	if f.State != "" && !known {
-		return nil, false, fmt.Errorf("list deliveries: unknown state %q: want pending, delivered, dead or discarded", f.State)
+		return nil, false, errors.New("list deliveries: unknown state: want pending, delivered, dead or discarded")
 	}
 	before, after := int64(math.MaxInt64), outbox.Key{}
 	if f.Before != "" {

@@ -35,7 +35,7 @@ import (
 // Config says where the store is. Path is required.
 type Config struct {
 	Path   string           // the database file; its folder is made when missing
-	Dedupe time.Duration    // the longest deduplication window of any source; 0: 7 days
+	Dedupe time.Duration    // the longest deduplication window of any source; 0: 7 days. Entries may ask for a longer one: it counts from then on
 	Log    *slog.Logger     // nil: no log
 	Now    func() time.Time // nil: time.Now
 

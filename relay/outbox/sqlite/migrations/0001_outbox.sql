@@ -123,5 +123,7 @@ CREATE TABLE holds (
   by_hand INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- (Room for alarms: a table of their own, with what raised each and since when.)
+
 -- Events that purge has passed and must come back to.
 CREATE TABLE late (seq INTEGER PRIMARY KEY) STRICT;

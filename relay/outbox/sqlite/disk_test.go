@@ -1,0 +1,180 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// limit gives the file only so many pages more: a full disk.
+func limit(t *testing.T, s *Store, more int64) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	pages, err := count(ctx, s.w.conn, "PRAGMA page_count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.w.value(ctx, "PRAGMA max_page_count = "+strconv.FormatInt(pages+more, 10)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFullDiskLosesNothingAndIsOverWhenThereIsRoom(t *testing.T) {
+	s := openStore(t, Config{})
+	var ids event.IDs
+	stored := fill(t, s, &ids, 5)
+	limit(t, s, 4)
+	connection := s.w
+	full := false
+	for range 100 {
+		e := newEntry(&ids, "a")
+		err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{e}})
+		if err == nil {
+			stored = append(stored, e.Event.ID)
+			continue
+		}
+		full = true
+		if !errors.Is(err, event.ErrUnavailable) {
+			t.Fatalf("write: %v, want event.ErrUnavailable", err)
+		}
+	}
+	if !full {
+		t.Fatal("the disk did not get full")
+	}
+	if got := claimed(t, s, "a"); !slices.Equal(got, stored) {
+		t.Errorf("%d events are there of %d", len(got), len(stored))
+	}
+	if err := s.Check(t.Context()); !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("check: %v, want event.ErrUnavailable", err)
+	}
+	limit(t, s, 1000)
+	stored = append(stored, fill(t, s, &ids, 5)...)
+	if err := s.Check(t.Context()); err != nil {
+		t.Error("check:", err)
+	}
+	if got := claimed(t, s, "a"); !slices.Equal(got, stored) || s.Pending() != len(stored) {
+		t.Errorf("%d events and %d pending, want %d", len(got), s.Pending(), len(stored))
+	}
+	if s.w != connection {
+		t.Error("the file was opened again, which a full disk does not call for")
+	}
+}
+
+var errIO = errors.New("disk I/O error")
+
+func TestAfterAnIOErrorTheFileIsOpenedAgainAndChecked(t *testing.T) {
+	failAt := ""
+	s := openStore(t, Config{pause: time.Nanosecond, hook: func(point string) error {
+		if point == failAt {
+			return errIO
+		}
+		return nil
+	}})
+	var ids event.IDs
+	stored := fill(t, s, &ids, 3)
+
+	for _, point := range []string{"before commit", "after commit"} {
+		failAt = point
+		e := newEntry(&ids, "a", "new "+outbox.Address(point))
+		batch := &outbox.Batch{Entries: []*outbox.Entry{e}}
+		if err := s.Write(t.Context(), batch); !errors.Is(err, event.ErrUnavailable) || !errors.Is(err, errIO) {
+			t.Errorf("%s: %v, want event.ErrUnavailable", point, err)
+		}
+		failAt = "reopen"
+		for range 3 {
+			if err := s.Write(t.Context(), batch); !errors.Is(err, event.ErrUnavailable) {
+				t.Errorf("while the file cannot be opened: %v, want event.ErrUnavailable", err)
+			}
+		}
+		failAt = ""
+		stored = append(stored, fill(t, s, &ids, 1)...)
+		counts, err := s.Counts(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := claimed(t, s, "a"); !slices.Equal(got, stored) || counts["a"].Pending != len(stored) {
+			t.Errorf("%s: %d events and %d pending, want %d: what was refused must not be there", point, len(got), counts["a"].Pending, len(stored))
+		}
+		write(t, s, e) // the sender repeats
+		if e.Duplicate {
+			t.Errorf("%s: the repeat of a refused event counts as a duplicate", point)
+		}
+		stored = claimed(t, s, "a")
+	}
+
+	copied := openStore(t, Config{Path: snapshot(t, s.cfg.Path)}) // as after a kill
+	if got := claimed(t, copied, "a"); !slices.Equal(got, stored) {
+		t.Errorf("%d events after a restart, want %d", len(got), len(stored))
+	}
+	for _, a := range []outbox.Address{"new before commit", "new after commit"} {
+		if n := len(claimed(t, copied, a)); n != 1 {
+			t.Errorf("%d events for an address that was new when the disk failed, want 1", n)
+		}
+	}
+}
+
+func TestAttemptThatWasCommittedAllTheSameCountsOnce(t *testing.T) {
+	fail := false
+	s := openStore(t, Config{pause: time.Nanosecond, hook: func(point string) error {
+		if fail && point == "after commit" {
+			return errIO
+		}
+		return nil
+	}})
+	var ids event.IDs
+	e := newEntry(&ids, "a")
+	write(t, s, e)
+	end := outbox.Batch{Attempts: []outbox.Attempt{{
+		Key: outbox.Key{Event: e.Event.ID, Address: "a"}, Number: 1, At: time.Now(), Outcome: event.Delivered, Status: 200, Tries: 1, State: event.Done,
+	}}}
+	fail = true
+	if err := s.Write(t.Context(), &end); !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("write: %v, want event.ErrUnavailable", err)
+	}
+	fail = false
+	if err := s.Write(t.Context(), &end); err != nil { // the Writer keeps it and tries again
+		t.Error("write:", err)
+	}
+	counts, err := s.Counts(t.Context())
+	if c := counts["a"]; err != nil || c.Pending != 0 || c.Delivered != 1 {
+		t.Errorf("counts %+v (%v), want one delivered", c, err)
+	}
+}
+
+func TestDamagedFileIsNotWrittenToAfterAnIOError(t *testing.T) {
+	fail := false
+	s := openStore(t, Config{pause: time.Nanosecond, hook: func(string) error {
+		if fail {
+			return errIO
+		}
+		return nil
+	}})
+	var ids event.IDs
+	fill(t, s, &ids, 200)
+	if _, err := s.truncateOnce(t.Context()); err != nil { // all in the file itself
+		t.Fatal(err)
+	}
+	fail = true
+	if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); err == nil {
+		t.Fatal("the write did not fail")
+	}
+	fail = false
+	change(t, s.cfg.Path, func(b []byte) {
+		for i := len(b) / 2; i < len(b)/2+3*4096; i++ {
+			b[i] = 0xa5
+		}
+	})
+	err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}})
+	if !errors.Is(err, outbox.ErrCorrupt) || !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("write: %v, want outbox.ErrCorrupt and event.ErrUnavailable", err)
+	}
+	if err := s.Check(t.Context()); err == nil {
+		t.Error("check is happy with a damaged file")
+	}
+}
