@@ -59,6 +59,9 @@ func (r *Relay) accept(ctx context.Context, ev *event.Event) (intake.Receipt, er
 	if err := r.outbox.Put(ctx, entry); err != nil {
 		return intake.Receipt{}, fmt.Errorf("store event %s: %w", ev.ID, err)
 	}
+	if !entry.Duplicate {
+		r.checkPromises(p, ev, &decision)
+	}
 	return intake.Receipt{ID: entry.StoredID, Duplicate: entry.Duplicate}, nil
 }
 

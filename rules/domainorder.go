@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -226,13 +225,13 @@ func (r *review) spare(w *witness, agrees func(*witness) bool) {
 
 // broken shows an event that the rules let go, and why.
 func (r *review) broken(w *witness, warning bool) Problem {
-	payload, _ := json.Marshal(w.in.Payload) // made of plain values: no error
+	payload, _ := toText(w.in.Payload) // made of plain values: no error
 	p := Problem{Message: "an event for which this is true would reach no target", Warning: warning}
 	lines := []string{"for example:"}
 	if len(r.u.sources) > 1 {
 		lines[0] = "for example, from source " + w.in.Source + ":"
 	}
-	lines = append(lines, string(payload))
+	lines = append(lines, payload)
 	verdicts := r.set.Decide(w.in).Verdicts
 	for i := range r.set.rules {
 		rule := &r.set.rules[i]

@@ -22,7 +22,7 @@ func CompileMust(env *Env, entries []string) (*Must, map[int][]Problem) {
 	for i, entry := range entries {
 		p, found := env.compile(entry, position{1, 1}, false)
 		if p != nil {
-			found = append(found, p.checkBool()...)
+			found = append(found, p.checkBool("expression")...)
 			names = append(names, p.names...)
 		}
 		for _, problem := range found {
@@ -38,21 +38,25 @@ func CompileMust(env *Env, entries []string) (*Must, map[int][]Problem) {
 	return m, problems
 }
 
-// Len is how many entries there are.
-func (m *Must) Len() int { return len(m.entries) }
+// Len is how many entries there are; a nil Must has none.
+func (m *Must) Len() int {
+	if m == nil {
+		return 0
+	}
+	return len(m.entries)
+}
 
-// Evaluate asks each entry about an event: Match, NoMatch or Error, by index.
-// The second result has the errors, which quote no value of the event.
+// Evaluate asks each entry about an event. By index: Match, NoMatch or Error,
+// and why it was Error, which quotes no value of the event.
 func (m *Must) Evaluate(in *Input) ([]Verdict, []error) {
-	verdicts := make([]Verdict, len(m.entries))
-	var errs []error
+	verdicts, errs := make([]Verdict, len(m.entries)), make([]error, len(m.entries))
 	machine := m.env.acquire()
 	defer m.env.release(machine)
 	m.frame.fill(machine.vars, in)
 	for i, p := range m.entries {
 		switch isTrue, err := machine.decide(p); {
 		case err != nil:
-			verdicts[i], errs = Error, append(errs, err)
+			verdicts[i], errs[i] = Error, err
 		case isTrue:
 			verdicts[i] = Match
 		}

@@ -70,7 +70,7 @@ func Compile(env *Env, rules []Rule) (*Set, map[int][]Problem) {
 	for i, r := range rules {
 		p, found := env.compile(r.When, position{1, 1}, true)
 		if p != nil {
-			found = append(found, p.checkBool()...)
+			found = append(found, p.checkBool("rule")...)
 		}
 		for _, problem := range found {
 			problems[i] = append(problems[i], problem)
@@ -102,8 +102,8 @@ func Compile(env *Env, rules []Rule) (*Set, map[int][]Problem) {
 	return s, problems
 }
 
-// checkBool is about the value of a rule as a whole.
-func (p *program) checkBool() []Problem {
+// checkBool is about the value of a rule, or what else has to be true or false, as a whole.
+func (p *program) checkBool(what string) []Problem {
 	problem := Problem{Line: 1, Col: 1}
 	switch n := p.root.(type) {
 	case *ast.BoolNode:
@@ -112,13 +112,13 @@ func (p *program) checkBool() []Problem {
 			return nil // the plain way to say "every event"
 		}
 		problem.Warning = true
-		problem.Message = fmt.Sprintf("the rule is always %t", n.Value)
-		if written {
+		problem.Message = fmt.Sprintf("the %s is always %t", what, n.Value)
+		if written && what == "rule" {
 			problem.Hint = "enabled: false switches a rule off"
 		}
 		return []Problem{problem}
 	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.NilNode, *ast.ConstantNode:
-		problem.Message = "a rule must be true or false, but this is always " + p.root.String()
+		problem.Message = fmt.Sprintf("the %s must be true or false, but this is always %s", what, p.root.String())
 		return []Problem{problem}
 	}
 	switch kind := p.kind(); {
@@ -127,7 +127,7 @@ func (p *program) checkBool() []Problem {
 	case kind == reflect.Invalid && !p.root.Nature().Nil:
 		return nil // known only when an event is there
 	}
-	problem.Message = "a rule must be true or false, but this is " + p.typeName()
+	problem.Message = fmt.Sprintf("the %s must be true or false, but this is %s", what, p.typeName())
 	if p.kind() == reflect.Func {
 		problem.Hint = "a function is called with ()"
 	}

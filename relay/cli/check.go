@@ -99,5 +99,6 @@ func printProblemsJSON(w *world, problems config.Problems) error {
 	}
 	e := json.NewEncoder(w.stdout)
 	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false) // && stays readable
 	return e.Encode(out)
 }

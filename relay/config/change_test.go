@@ -81,7 +81,8 @@ func TestChangeOneSettingOfAValidConfig(t *testing.T) {
 		{"log: {level: debug, format: json}", "alarms: {to: [], backlog_age: 15m}", ""},
 		{"log: {level: debug, format: json}", "privacy: {fields: [full_name, cifcod]}", ""},
 		{"log: {level: debug, format: json}", "alarms: {to: [nobody]}", "alarms.to"},
-		{"log: {level: debug, format: json}", "must_route: []", ""},
+		{`must_route: [region == "EU"]`, "must_route: []", ""},
+		{`must_route: [region == "EU"]`, `must_route: [regio == "EU"]`, `must_route[0]: unknown name "regio"`},
 	} {
 		if strings.Count(full, c.from) != 1 {
 			t.Fatalf("%q is not once in full.yaml", c.from)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"invitation-relay/rules"
 )
 
 // checker looks for what is wrong with values that could be read: out of bounds,
@@ -16,6 +18,9 @@ import (
 type checker struct {
 	*file
 	c *Config
+
+	list  []rules.Rule // what could be compiled
+	where []int        // the index in the file of each
 }
 
 func (k *checker) check() {
@@ -30,6 +35,7 @@ func (k *checker) check() {
 	k.alarms()
 	k.log()
 	k.unused()
+	k.review()
 }
 
 // missing reports that path is not there, unless it is misspelt.

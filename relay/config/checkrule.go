@@ -161,16 +161,14 @@ func (k *checker) ruleTo(at, who string, to []string) {
 
 // compileRules compiles what there is to compile.
 func (k *checker) compileRules() {
-	var list []rules.Rule
-	var where []int
 	for i, r := range k.c.Rules {
 		if strings.TrimSpace(r.When) != "" {
-			list = append(list, rules.Rule{Name: r.Name, When: r.When, To: r.To, Stop: r.Stop, Disabled: !r.Enabled, Shadow: r.Shadow})
-			where = append(where, i)
+			k.list = append(k.list, rules.Rule{Name: r.Name, When: r.When, To: r.To, Stop: r.Stop, Disabled: !r.Enabled, Shadow: r.Shadow})
+			k.where = append(k.where, i)
 		}
 	}
-	set, problems := rules.Compile(k.c.Env, list)
-	for j, i := range where {
+	set, problems := rules.Compile(k.c.Env, k.list)
+	for j, i := range k.where {
 		for _, p := range problems[j] {
 			k.compiled(index("rules", i)+".when", k.ruleLabel(i), p)
 		}
@@ -178,13 +176,14 @@ func (k *checker) compileRules() {
 	k.c.Set = set
 }
 
-// mustRoute compiles the promises as rules of their own: they are boolean too.
+// mustRoute compiles the promises.
 func (k *checker) mustRoute() {
-	for i, expression := range k.c.MustRoute {
+	must, problems := rules.CompileMust(k.c.Env, k.c.MustRoute)
+	for i := range k.c.MustRoute {
 		at := index("must_route", i)
-		_, problems := rules.Compile(k.c.Env, []rules.Rule{{Name: at, When: expression}})
-		for _, p := range problems[0] {
+		for _, p := range problems[i] {
 			k.compiled(at, at, p)
 		}
 	}
+	k.c.Must = must
 }

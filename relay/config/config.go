@@ -53,6 +53,8 @@ type Config struct {
 	Env *rules.Env `yaml:"-"`
 	// Set is the compiled Rules.
 	Set *rules.Set `yaml:"-"`
+	// Must is the compiled MustRoute, which the rules keep as far as can be proven.
+	Must *rules.Must `yaml:"-"`
 
 	sourceOrder, targetOrder []string
 }

@@ -96,8 +96,9 @@ func TestEverySettingReachesItsField(t *testing.T) {
 		Rules: []Rule{
 			{Name: "first-rule", When: `region == "EU"`, To: []string{"zeta", "alpha"}, Stop: true, Shadow: true},
 			{Name: "drop", When: "unmatched", To: []string{}, Enabled: true},
-			{Name: "others", When: "unmatched", To: []string{"beta", "gamma"}, Enabled: true},
+			{Name: "others", When: "true", To: []string{"beta", "gamma"}, Enabled: true},
 		},
+		MustRoute: []string{`region == "EU"`},
 		Targets: map[string]*Target{
 			"zeta": {
 				Name: "zeta",
@@ -145,7 +146,7 @@ func TestEverySettingReachesItsField(t *testing.T) {
 	}
 	ours := cmp.FilterPath(func(p cmp.Path) bool {
 		f, ok := p.Last().(cmp.StructField)
-		return ok && (f.Name() == "Env" || f.Name() == "Set" || f.Name() == "sourceOrder" || f.Name() == "targetOrder")
+		return ok && (f.Name() == "Env" || f.Name() == "Set" || f.Name() == "Must" || f.Name() == "sourceOrder" || f.Name() == "targetOrder")
 	}, cmp.Ignore())
 	if diff := cmp.Diff(want, c, sameSecrets, comparePrefixes, ours, cmp.AllowUnexported(Config{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -194,7 +195,7 @@ func TestNullSectionsHaveTheirDefaults(t *testing.T) {
 	text = strings.Replace(text, "auth: {anonymous: true}", "auth: {anonymous: true, basic: }, dedupe: , max_body: null", 1)
 	if diff := cmp.Diff(mustParse(t, minimal), mustParse(t, text), sameSecrets, cmp.AllowUnexported(Config{}), cmp.FilterPath(func(p cmp.Path) bool {
 		f, ok := p.Last().(cmp.StructField)
-		return ok && (f.Name() == "Env" || f.Name() == "Set")
+		return ok && (f.Name() == "Env" || f.Name() == "Set" || f.Name() == "Must")
 	}, cmp.Ignore())); diff != "" {
 		t.Errorf("(-without +null)\n%s", diff)
 	}

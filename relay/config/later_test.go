@@ -15,7 +15,6 @@ func TestWhatComesLaterIsRefused(t *testing.T) {
 	)
 	for _, c := range []struct{ path, head, set, same, tail string }{
 		{"store.encryption_keys", "store: {", "encryption_keys: [0123456789abcdef0123456789abcdef]", "encryption_keys: []", "}"},
-		{"must_route", "", "must_route: ['attempts > 1']", "must_route: []", ""},
 		{"alarms.to", "alarms: {", "to: [api]", "to: []", "}"},
 		{"alarms.backlog_age", "alarms: {", "backlog_age: 16m", "backlog_age: 900s", "}"},
 		{"alarms.silence", "alarms: {", "silence: 1h", "silence: 0s", "}"},

@@ -20,6 +20,7 @@ var testWorld = map[string]string{
 	"CANARY": canary,
 	"WHEN":   canary + ` == "` + canary + `"`,
 	"KEY33":  canary + "-0123456789-0123456789-0123",
+	"HIDDEN": `full_name == "` + canary + `"`,
 }
 
 func lookupTest(name string) (string, bool) {
