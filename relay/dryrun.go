@@ -124,6 +124,23 @@ func (o *Outcome) Explain() []rules.Explanation {
 	return o.run.cfg.Set.Explain(input(o.Event))
 }
 
+// Broken are the entries of must_route that the event breaks: true for it,
+// although it reaches no target.
+func (o *Outcome) Broken() []string {
+	cfg := o.run.cfg
+	if o.Event == nil || len(o.Decision.Targets) > 0 || cfg.Must.Len() == 0 {
+		return nil
+	}
+	var broken []string
+	verdicts, _ := cfg.Must.Evaluate(input(o.Event)) // one that cannot be evaluated is not known to be broken
+	for i, v := range verdicts {
+		if v == rules.Match {
+			broken = append(broken, cfg.MustRoute[i])
+		}
+	}
+	return broken
+}
+
 // Message is one delivery as it would leave.
 type Message struct {
 	Target    string

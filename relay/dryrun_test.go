@@ -148,3 +148,25 @@ func TestDryRunOfWhatIntakeRefusesSaysWhy(t *testing.T) {
 		t.Error("a source that is not there took it")
 	}
 }
+
+// check proves must_route for values as one expects them; what breaks it is a rule
+// that fails.
+func TestDryRunSaysWhichPromisesAnEventBreaks(t *testing.T) {
+	yaml := strings.Replace(fmt.Sprintf(dryConfig, "relay.db", "http://127.0.0.1:1", 2525), "  - {name: rest, when: unmatched, to: [body]}",
+		"  - {name: all, when: '(score ?? 0) > 1 || (score ?? 0) <= 1', to: [body]}", 1) + "must_route: ['attempts > 0', 'score != 7', 'attempts > 5']\n"
+	yaml = strings.ReplaceAll(yaml, "{path: /", "{fields: {score: number}, path: /")
+	d := dryRun(t, yaml)
+	for body, want := range map[string][]string{
+		`{"id":"i-1","attempts":1,"score":2}`:   nil,
+		`{"id":"i-1","attempts":1,"score":"x"}`: {"attempts > 0", "score != 7"},
+		`{"id":"i-1","attempts":0}`:             nil,
+	} {
+		o, err := d.Run(t.Context(), relay.Webhook{Source: "plain", Body: []byte(body), At: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, o.Broken()); diff != "" {
+			t.Errorf("%s: %s", body, diff)
+		}
+	}
+}
