@@ -89,6 +89,14 @@ type finding struct {
 }
 
 func printProblemsJSON(w *world, problems config.Problems) error {
+	e := json.NewEncoder(w.stdout)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false) // && stays readable
+	return e.Encode(findings(problems))
+}
+
+// findings are problems as --json prints them.
+func findings(problems config.Problems) []finding {
 	out := make([]finding, 0, len(problems))
 	for _, p := range problems {
 		f := finding{p.File, p.Line, p.Col, "error", p.Message, p.Hint}
@@ -97,8 +105,5 @@ func printProblemsJSON(w *world, problems config.Problems) error {
 		}
 		out = append(out, f)
 	}
-	e := json.NewEncoder(w.stdout)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false) // && stays readable
-	return e.Encode(out)
+	return out
 }

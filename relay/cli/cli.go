@@ -70,6 +70,8 @@ usage:
   invitation-relay demo                      see it work, without any setting
   invitation-relay init                      write a config to start from
   invitation-relay check -c relay.yaml       find all mistakes in a config
+  invitation-relay explain -c relay.yaml X   say why somebody heard of webhook X, or nobody
+  invitation-relay test -c relay.yaml        run the tests of the rules
   invitation-relay serve -c relay.yaml       run the relay
   invitation-relay simulate -c relay.yaml    be the vendor, and send a sample
   invitation-relay version                   say what this binary is
@@ -99,6 +101,7 @@ func newRoot(w *world) *cobra.Command {
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
 	root.AddCommand(newServe(w), newCheck(w), newInit(w), newDemo(w), newSimulate(w), newVersion(w))
+	root.AddCommand(newExplain(w), newTest(w))
 	setHelp(root, rootHelp)
 	wrapUsage(root)
 	return root
