@@ -74,6 +74,7 @@ usage:
   invitation-relay test -c relay.yaml        run the tests of the rules
   invitation-relay serve -c relay.yaml       run the relay
   invitation-relay simulate -c relay.yaml    be the vendor, and send a sample
+  invitation-relay schema                    print the JSON Schema of the config
   invitation-relay version                   say what this binary is
 
 Each command explains itself: invitation-relay COMMAND --help
@@ -101,7 +102,7 @@ func newRoot(w *world) *cobra.Command {
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
 	root.AddCommand(newServe(w), newCheck(w), newInit(w), newDemo(w), newSimulate(w), newVersion(w))
-	root.AddCommand(newExplain(w), newTest(w))
+	root.AddCommand(newExplain(w), newTest(w), newSchema(w))
 	setHelp(root, rootHelp)
 	wrapUsage(root)
 	return root

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+var update = flag.Bool("update", os.Getenv("UPDATE") != "", "rewrite the golden files")
 
 // canary is what variables in tests hold: it must appear in no message.
 const canary = "cAnArY"

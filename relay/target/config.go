@@ -52,23 +52,32 @@ type HTTPAuth struct {
 
 // BasicAuth is a user name and a password (RFC 7617).
 type BasicAuth struct {
-	Username string        `yaml:"username"`
+	// Username must not contain a colon.
+	Username string `yaml:"username"`
+	// Password is sent with every request.
 	Password secret.String `yaml:"password"`
 }
 
 // OAuth2 is the client credentials grant (RFC 6749, section 4.4).
 type OAuth2 struct {
-	TokenURL     secret.String `yaml:"token_url"`
-	ClientID     string        `yaml:"client_id"`
+	// TokenURL is where tokens are fetched. A secret.
+	TokenURL secret.String `yaml:"token_url"`
+	// ClientID is who asks.
+	ClientID string `yaml:"client_id"`
+	// ClientSecret proves it.
 	ClientSecret secret.String `yaml:"client_secret"`
-	Scopes       []string      `yaml:"scopes"`
+	// Scopes are what is asked for. Default none.
+	Scopes []string `yaml:"scopes"`
 }
 
 // ClientTLS names PEM files; empty means the system's roots and no client certificate.
 type ClientTLS struct {
-	CAFile   string `yaml:"ca_file"`
+	// CAFile has the authorities to believe, instead of the system's.
+	CAFile string `yaml:"ca_file"`
+	// CertFile is the relay's own certificate, with its chain.
 	CertFile string `yaml:"cert_file"`
-	KeyFile  string `yaml:"key_file"`
+	// KeyFile is that certificate's private key.
+	KeyFile string `yaml:"key_file"`
 }
 
 // SlackConfig is the slack key of a target: an incoming webhook, or a token and a channel.
@@ -99,17 +108,20 @@ type EmailConfig struct {
 	Port int `yaml:"port"`
 	// TLS is mandatory (STARTTLS or nothing; the default), implicit, opportunistic or none.
 	TLS string `yaml:"tls"`
-	// Username and Password log in; empty: no login.
-	Username string        `yaml:"username"`
+	// Username logs in, with Password; empty: no login.
+	Username string `yaml:"username"`
+	// Password belongs to Username.
 	Password secret.String `yaml:"password"`
 	// From is the sender's address, "Name <a@b>" or "a@b".
 	From string `yaml:"from"`
 	// To are the recipients' addresses.
 	To []string `yaml:"to"`
-	// Subject, Text and HTML are texts with {{ }}. Default: a good message.
+	// Subject is the subject, with {{ }}. Default: a good one.
 	Subject string `yaml:"subject"`
-	Text    string `yaml:"text"`
-	HTML    string `yaml:"html"`
+	// Text is the message as plain text, with {{ }}. Default: a good message.
+	Text string `yaml:"text"`
+	// HTML is the message as HTML, with {{ }}; it is sent beside Text. Default: with a Text of your own none, else a good message.
+	HTML string `yaml:"html"`
 	// Timeout bounds one attempt. Default 30s.
 	Timeout time.Duration `yaml:"timeout"`
 }
