@@ -42,7 +42,10 @@ type Relay struct {
 // Options is what a relay needs besides its config.
 type Options struct {
 	// Load reads the config again for a reload; its errors name file and line.
-	Load    func() (*config.Config, error)
+	Load func() (*config.Config, error)
+	// Applied is told the config of each reload that took effect, for what is
+	// outside the relay (the log's level). Nil: nobody.
+	Applied func(*config.Config)
 	Log     *slog.Logger
 	Version string
 	Now     func() time.Time // nil: time.Now

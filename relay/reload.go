@@ -21,6 +21,9 @@ func (r *Relay) Reload(context.Context) error {
 		return err
 	}
 	r.enforce(p)
+	if r.opts.Applied != nil {
+		r.opts.Applied(p.cfg)
+	}
 	r.log.Info("config reloaded")
 	return nil
 }
@@ -56,6 +59,7 @@ func sameSockets(old, next *config.Config) error {
 		{"server.listen", old.Server.Listen != next.Server.Listen},
 		{"server.tls", old.Server.TLS != next.Server.TLS},
 		{"admin.listen", old.Admin.Listen != next.Admin.Listen},
+		{"log.format", old.Log.Format != next.Log.Format},
 		{"store.url", old.StorePath() != next.StorePath()},
 	} {
 		if c.changed {

@@ -13,14 +13,17 @@ import (
 
 // newLogger is the relay's log: text for a person at a terminal, JSON for a
 // program that collects it. The config has been checked: its words are known.
-func newLogger(w io.Writer, c config.Log) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.Level)) // info when it is none of the four
+//
+// The returned func sets another level, for a reload.
+func newLogger(w io.Writer, c config.Log) (log *slog.Logger, setLevel func(config.Log)) {
+	level := new(slog.LevelVar)
+	setLevel = func(c config.Log) { _ = level.UnmarshalText([]byte(c.Level)) } // one of the four, or check would have said so
+	setLevel(c)
 	text := c.Format == "text" || c.Format == "auto" && terminal(w)
 	if text {
-		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !colour(w)}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !colour(w)})), setLevel
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), setLevel
 }
 
 // terminal says whether a person looks at w.

@@ -59,8 +59,11 @@ func serve(ctx context.Context, w *world, file string) error {
 	if problems.Err() != nil {
 		return errSaid
 	}
-	log := newLogger(w.stderr, cfg.Log)
-	r, err := relay.New(ctx, cfg, relay.Options{Load: load, Log: log, Version: version()})
+	log, setLevel := newLogger(w.stderr, cfg.Log)
+	r, err := relay.New(ctx, cfg, relay.Options{
+		Load: load, Log: log, Version: version(),
+		Applied: func(cfg *config.Config) { setLevel(cfg.Log) },
+	})
 	if err != nil {
 		return startHint(err)
 	}
