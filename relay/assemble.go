@@ -3,7 +3,6 @@ package relay
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"golang.org/x/time/rate"
 
@@ -181,12 +180,5 @@ func intakeType(t rules.Type) intake.Type {
 		return intake.Bool
 	default:
 		return intake.Any
-	}
-}
-
-// logRuleErrors says which rules failed, once an event; never why in terms of the event.
-func logRuleErrors(log *slog.Logger, ev *event.Event, failed []rules.RuleError) {
-	for _, f := range failed {
-		log.Warn("rule could not be evaluated", "component", "rules", "event_id", ev.ID, "rule", f.Rule, "err", f.Err)
 	}
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"time"
 
 	"invitation-relay/relay/config"
@@ -64,11 +65,15 @@ func (p *plan) count(d rules.Decision) {
 	}
 }
 
-// decode fills in the fields of an event that comes from the store. One whose
-// source is no longer in the config is decoded without a schema.
+// decode fills in the fields of an event that comes from the store. One that
+// was taken under another config than today's, and does not fit today's, was
+// promised delivery all the same: it has what could be read.
 func (p *plan) decode(ev *event.Event) error {
 	fields, err := intake.Decode(ev.Body, p.sources[ev.Source].schema)
 	ev.Fields = fields.Members
+	if errors.Is(err, intake.ErrInvalid) {
+		return nil
+	}
 	return err
 }
 

@@ -36,6 +36,7 @@ type Relay struct {
 	webhook   *listener
 	admin     *listener
 	draining  atomic.Bool
+	quiet     brake // of log lines that events cause
 	metrics   metrics
 }
 
@@ -56,14 +57,12 @@ type Options struct {
 func (r *Relay) accept(ctx context.Context, ev *event.Event) (intake.Receipt, error) {
 	p := r.plan.Load()
 	decision := p.rules.Decide(input(ev)) // a rule that fails is a verdict, not an error
-	p.count(decision)
-	logRuleErrors(r.log, ev, decision.Errors)
 	entry := p.entry(ev, decision)
 	if err := r.outbox.Put(ctx, entry); err != nil {
 		return intake.Receipt{}, fmt.Errorf("store event %s: %w", ev.ID, err)
 	}
 	if !entry.Duplicate {
-		r.checkPromises(p, ev, &decision)
+		r.notice(p, ev, &decision)
 	}
 	return intake.Receipt{ID: entry.StoredID, Duplicate: entry.Duplicate}, nil
 }
@@ -73,8 +72,8 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.plan.Load().intake.ServeHTTP(w, req)
 }
 
-// Addr is the address webhooks are received on, once Listen has returned.
+// Addr is the address webhooks are received on.
 func (r *Relay) Addr() net.Addr { return r.webhook.Addr() }
 
-// AdminAddr is the address of health, metrics and API, once Listen has returned.
+// AdminAddr is the address of health, metrics and API.
 func (r *Relay) AdminAddr() net.Addr { return r.admin.Addr() }

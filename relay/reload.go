@@ -30,6 +30,9 @@ func (r *Relay) Reload(context.Context) error {
 
 // prepare does everything of a reload that can fail.
 func (r *Relay) prepare() (*plan, error) {
+	if r.draining.Load() {
+		return nil, errDraining
+	}
 	cfg, err := r.opts.Load()
 	if err != nil {
 		return nil, err
@@ -57,6 +60,7 @@ func sameSockets(old, next *config.Config) error {
 		changed bool
 	}{
 		{"server.listen", old.Server.Listen != next.Server.Listen},
+		{"server.shutdown_timeout", old.Server.ShutdownTimeout != next.Server.ShutdownTimeout},
 		{"server.tls", old.Server.TLS != next.Server.TLS},
 		{"admin.listen", old.Admin.Listen != next.Admin.Listen},
 		{"log.format", old.Log.Format != next.Log.Format},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 )
 
@@ -27,30 +26,50 @@ func (r *Relay) Run(ctx context.Context) error {
 	return errors.Join(err, r.stop(context.WithoutCancel(ctx), parts))
 }
 
-// stop ends the parts. Their order is Run's, backwards.
+// stop ends the parts. Dispatch is told first, so that no new attempt starts
+// while the listener still waits for requests in hand; those get a quarter of
+// the time, so that a sender that dawdles does not cost the attempts theirs.
 func (r *Relay) stop(ctx context.Context, parts []*part) error {
 	timeout := r.plan.Load().cfg.Server.ShutdownTimeout
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	r.draining.Store(true)
-	r.log.Info("stopping", "timeout", timeout)
+	r.log.Info("stopping", "timeout", timeout.String())
 	begun := time.Now()
 
 	outbox, upkeep, admin, dispatch, intake := parts[0], parts[1], parts[2], parts[3], parts[4]
-	err := errors.Join(
-		r.webhook.stop(ctx), intake.end(ctx),
-		dispatch.end(ctx),
-		r.admin.stop(ctx), admin.end(ctx),
-		upkeep.end(ctx),
-		outbox.end(ctx),
-		r.Close(),
-	)
-	level := slog.LevelInfo
+	dispatch.stop()
+	inHand, done := context.WithTimeout(ctx, timeout/4)
+	defer done()
+	r.webhook.stop(inHand)
+	err := errors.Join(intake.end(ctx), dispatch.end(ctx))
+	r.admin.stop(ctx)
+	// What has been attempted is worth recording even when the time is used up.
+	last, ended := context.WithTimeout(context.WithoutCancel(ctx), max(lastWords, time.Until(begun.Add(timeout))))
+	defer ended()
+	err = errors.Join(err, admin.end(last), upkeep.end(last), outbox.end(last), r.closeWithin(last))
 	if err != nil {
-		level = slog.LevelError
+		r.log.Error("stopped", "took", time.Since(begun).Round(time.Millisecond).String(), "err", err)
+	} else {
+		r.log.Info("stopped", "took", time.Since(begun).Round(time.Millisecond).String())
 	}
-	r.log.Log(ctx, level, "stopped", "took", time.Since(begun).Round(time.Millisecond), "err", err)
 	return err
+}
+
+// lastWords is the least time the store gets at the end.
+const lastWords = time.Second
+
+// closeWithin closes the store, unless its disk hangs: then the process ends
+// without, and the next start recovers from the write-ahead log.
+func (r *Relay) closeWithin(ctx context.Context) error {
+	closed := make(chan error, 1)
+	go func() { closed <- r.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return errors.New("the store did not close in time")
+	}
 }
 
 // part is one goroutine of the relay and the way to end it.
@@ -77,10 +96,14 @@ func (p *part) end(ctx context.Context) error {
 	p.stop()
 	select {
 	case <-p.done:
-		return p.err
 	case <-ctx.Done():
-		return fmt.Errorf("%s did not stop in time", p.name)
+		select {
+		case <-p.done: // both at once is in time
+		default:
+			return fmt.Errorf("%s did not stop in time", p.name)
+		}
 	}
+	return p.err
 }
 
 // waitAny returns when ctx ends, or with an error when a part ended by itself:

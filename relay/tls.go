@@ -24,17 +24,60 @@ func serverTLS(c config.ServerTLS) (*tls.Config, error) {
 		return nil, err
 	}
 	out := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: k.get, NextProtos: []string{"http/1.1"}}
-	if c.ClientCAFile != "" {
-		pem, err := os.ReadFile(c.ClientCAFile)
-		if err != nil {
-			return nil, fmt.Errorf("client_ca_file: %w", err)
-		}
-		out.ClientCAs, out.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-		if !out.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("client_ca_file: no certificate in it")
-		}
+	if c.ClientCAFile == "" {
+		return out, nil
+	}
+	cas := &authorities{file: c.ClientCAFile}
+	pool, err := cas.get()
+	if err != nil {
+		return nil, err
+	}
+	out.ClientAuth, out.ClientCAs = tls.RequireAndVerifyClientCert, pool
+	out.SessionTicketsDisabled = true // a resumed session would outlive its authority
+	out.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		now := out.Clone()
+		now.GetConfigForClient = nil
+		pool, err := cas.get()
+		now.ClientCAs = pool
+		return now, err
 	}
 	return out, nil
+}
+
+// authorities are those whose client certificates are taken, on disk.
+type authorities struct {
+	file string
+
+	mu      sync.Mutex
+	loaded  *x509.CertPool
+	changed time.Time
+	looked  time.Time
+}
+
+// get returns the file's authorities, at most a second old. A file that cannot
+// be read leaves those of before in use.
+func (a *authorities) get() (*x509.CertPool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.loaded != nil && time.Since(a.looked) < time.Second {
+		return a.loaded, nil
+	}
+	a.looked = time.Now()
+	changed, err := newest(a.file)
+	if err == nil && (a.loaded == nil || !changed.Equal(a.changed)) {
+		var pem []byte
+		if pem, err = os.ReadFile(a.file); err == nil {
+			if pool := x509.NewCertPool(); pool.AppendCertsFromPEM(pem) {
+				a.loaded, a.changed = pool, changed
+			} else {
+				err = errors.New("no certificate in it")
+			}
+		}
+	}
+	if a.loaded != nil {
+		return a.loaded, nil
+	}
+	return nil, fmt.Errorf("client_ca_file: %w", err)
 }
 
 // keyPair is a certificate and its key on disk.

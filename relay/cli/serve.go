@@ -68,7 +68,10 @@ func serve(ctx context.Context, w *world, file string) error {
 		return startHint(err)
 	}
 	announce(w, cfg, r)
-	go reloadOnHangup(ctx, r, log)
+	// Until Run has returned: a SIGHUP that comes while it winds up must not kill it.
+	up, down := context.WithCancel(context.WithoutCancel(ctx))
+	defer down()
+	go reloadOnHangup(up, r, log)
 	return r.Run(ctx)
 }
 
@@ -94,11 +97,11 @@ func announce(w *world, cfg *config.Config, r *relay.Relay) {
 	if cfg.Server.TLS.CertFile != "" {
 		scheme = "https"
 	}
-	fmt.Fprintf(w.stdout, "webhooks on %s://%s\n", scheme, shown(r.Addr()))
+	fmt.Fprintf(w.stdout, "webhooks on %s://%s%s\n", scheme, shown(r.Addr()), everywhere(r.Addr()))
 	for _, s := range cfg.SourcesInOrder() {
 		fmt.Fprintf(w.stdout, "  source %s: POST %s (%s)\n", s.Name, s.Path, shows(s))
 	}
-	fmt.Fprintf(w.stdout, "admin on http://%s\n", shown(r.AdminAddr()))
+	fmt.Fprintf(w.stdout, "admin on http://%s%s\n", shown(r.AdminAddr()), everywhere(r.AdminAddr()))
 }
 
 // shown is an address as it can be clicked: a listener on every address is reached on this machine by localhost.
@@ -108,6 +111,14 @@ func shown(a net.Addr) string {
 		return net.JoinHostPort("localhost", port)
 	}
 	return a.String()
+}
+
+// everywhere says that more than this machine can reach a.
+func everywhere(a net.Addr) string {
+	if host, _, err := net.SplitHostPort(a.String()); err == nil && net.ParseIP(host).IsUnspecified() {
+		return ", and on every other address of this machine"
+	}
+	return ""
 }
 
 // shows is what a sender must show, in a few words.
