@@ -136,7 +136,16 @@ func (k *checker) basic(at string, b BasicAuth) {
 		k.wrong(at+".username", "must not contain a colon or a control character", "HTTP Basic sends username:password")
 	}
 	k.sayable(at+".password", b.Password)
+	if b.Password.Reveal() == examplePassword && !IsLoopback(k.c.Server.Listen) {
+		k.wrong(at+".password", "this is the example's password, which everybody knows, and server.listen is not a loopback address", "set a password of your own, or its variable")
+	}
 }
+
+// What config.example.yaml uses so that it runs as it stands, on loopback only.
+const (
+	examplePassword = "demo-password"
+	exampleKey      = "demo-key-0123456789-ABCDEFGHIJKL"
+)
 
 func (k *checker) header(at string, h HeaderAuth) {
 	switch {
@@ -188,6 +197,9 @@ func (k *checker) signature(at string, s secret.String) {
 
 // key checks one of our AES-256 keys.
 func (k *checker) key(at string, s secret.String) {
+	if s.Reveal() == exampleKey && !IsLoopback(k.c.Server.Listen) {
+		k.wrong(at, "this is the example's key, which everybody knows, and server.listen is not a loopback address", "use the secret set at the vendor, or its variable")
+	}
 	_, err := RawKey(s)
 	if ke := (*keyError)(nil); errors.As(err, &ke) {
 		k.wrong(at, ke.message, ke.hint)
