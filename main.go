@@ -13,7 +13,7 @@ import (
 	"invitation-relay/relay/cli"
 )
 
-// files travel in the binary, so that demo, init and simulate work from any
+// files travel in the binary, so that demo and simulate work from any
 // folder without a file beside them.
 //
 //go:embed config.example.yaml testdata/samples

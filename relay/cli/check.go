@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -69,7 +70,16 @@ func unreadable(problems config.Problems) error {
 	if !errors.Is(err, config.ErrRead) {
 		return nil
 	}
-	return &failure{code: exitFailed, hint: "name it with -c FILE, or write one with: invitation-relay init", err: err}
+	hint := "name it with -c FILE, or write one with: invitation-relay init"
+	if isHere(initFile) {
+		hint = "there is a " + initFile + " here: -c " + initFile
+	}
+	return &failure{code: exitFailed, hint: hint, err: err}
+}
+
+func isHere(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func printProblems(w *world, problems config.Problems) {

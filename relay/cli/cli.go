@@ -72,6 +72,7 @@ usage:
   invitation-relay check -c relay.yaml       find all mistakes in a config
   invitation-relay explain -c relay.yaml X   say why somebody heard of webhook X, or nobody
   invitation-relay test -c relay.yaml        run the tests of the rules
+  invitation-relay diff -c relay.yaml NEW    say what would go elsewhere under NEW
   invitation-relay serve -c relay.yaml       run the relay
   invitation-relay simulate -c relay.yaml    be the vendor, and send a sample
   invitation-relay schema                    print the JSON Schema of the config
@@ -102,7 +103,7 @@ func newRoot(w *world) *cobra.Command {
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
 	root.AddCommand(newServe(w), newCheck(w), newInit(w), newDemo(w), newSimulate(w), newVersion(w))
-	root.AddCommand(newExplain(w), newTest(w), newSchema(w))
+	root.AddCommand(newExplain(w), newTest(w), newDiff(w), newSchema(w))
 	setHelp(root, rootHelp)
 	wrapUsage(root)
 	return root

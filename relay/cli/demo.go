@@ -90,7 +90,7 @@ func demo(ctx context.Context, w *world, once bool) (err error) {
 		return arrived
 	}
 	fmt.Fprintf(w.stdout, "\nThe relay stays up. Look at http://%[1]s/api/v1/deliveries, http://%[1]s/metrics, or send it more:\n"+
-		"  invitation-relay simulate --list\nCtrl-C ends it.\n", shown(r.AdminAddr()))
+		"  go run . simulate -c config.example.yaml --fresh\nCtrl-C ends it.\n", shown(r.AdminAddr()))
 	<-ctx.Done()
 	return nil
 }

@@ -119,7 +119,7 @@ func (s *show) tellCases() {
 
 func (s *show) tellDeliveries(all []delivered) {
 	sort.Slice(all, func(i, j int) bool { return all[i].ID < all[j].ID })
-	fmt.Fprintln(s.w.stdout, "\nDeliveries:")
+	fmt.Fprintln(s.w.stdout, "\nDeliveries (one attempt may make quick tries more, after a 502 to 504 for example):")
 	for _, d := range all {
 		times := "1 attempt"
 		if d.Attempts != 1 {

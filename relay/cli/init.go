@@ -24,6 +24,9 @@ example: invitation-relay init && invitation-relay check -c relay.yaml
 // initFile is what init writes, and what its hints name.
 const initFile = "relay.yaml"
 
+// passwordMark is where the password goes; it must occur nowhere else.
+const passwordMark = "@@password@@"
+
 //go:embed init.yaml
 var initTemplate string
 
@@ -33,7 +36,7 @@ func newInit(w *world) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			password := rand.Text()
-			text := strings.ReplaceAll(initTemplate, "PASSWORD", password)
+			text := strings.Replace(initTemplate, passwordMark, password, 1)
 			if err := writeNew(initFile, text); err != nil {
 				return err
 			}

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+)
+
+func TestSinceIsATimeOrHowLongAgo(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"7d":                        now.AddDate(0, 0, -7),
+		"90m":                       now.Add(-90 * time.Minute),
+		"2026-11-20":                time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC),
+		"2026-11-20T01:00:00+01:00": time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC),
+	} {
+		if got, err := parseSince(text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%s is %s (%v), want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "7", "-7d", "0s", "yesterday", "2026-13-01"} {
+		if got, err := parseSince(text, now); exitCodeOf(err) != exitUsage {
+			t.Errorf("%q is %s (%v), want wrong usage", text, got, err)
+		}
+	}
+}
+
+func exitCodeOf(err error) int { return exitCode(err, io.Discard) }
+
+// However many events there are and however differently they change, what is kept
+// of them is bounded, and none goes uncounted.
+func TestComparisonOfManyEventsKeepsLittleAndCountsAll(t *testing.T) {
+	c := &comparison{changes: map[string]*change{}}
+	count := func(n int) uint64 {
+		for i := range n {
+			c.add(fate{targets: []string{"a"}}, fate{targets: []string{fmt.Sprint("target-", i%(2*maxChanges))}}, "01a2063b-3318-7f6f-bdba-83295c2f7b14")
+		}
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	few := count(10_000)
+	if many := count(200_000); many > few+256<<10 {
+		t.Errorf("the heap grew from %d to %d bytes", few, many)
+	}
+	listed := 0
+	for _, ch := range c.sorted() {
+		if listed += ch.events; len(ch.examples) > maxExamples {
+			t.Errorf("%d examples", len(ch.examples))
+		}
+	}
+	if len(c.changes) != maxChanges || c.compared != 210_000 || c.elsewhere != 210_000 || listed+c.unlisted != 210_000 {
+		t.Errorf("%d changes of %d events, %d listed and %d not", len(c.changes), c.compared, listed, c.unlisted)
+	}
+}
