@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -26,7 +27,10 @@ func TestAStrangerWhoDawdlesDoesNotCostAttemptsInFlightTheirEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = dialed.Close() }()
-	if _, err := dialed.Write([]byte("POST /plain HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")); err != nil {
+	if _, err := dialed.Write([]byte("POST /plain HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(dialed, make([]byte, len("HTTP/1.1 100 Continue"))); err != nil { // now it is in hand
 		t.Fatal(err)
 	}
 
