@@ -1,0 +1,168 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+const (
+	// readerRows and readerBytes end a read transaction of a Reader: the WAL
+	// cannot be used again from its start while one is open.
+	readerRows  = 500
+	readerBytes = 4 << 20
+)
+
+// Reader reads the events of a store beside the relay that has it open, or
+// while none has. It takes no lock of ours, changes nothing in the file, its
+// schema included, and holds no transaction between two events that it yields.
+// It is not safe for concurrent use.
+type Reader struct {
+	path  string
+	conn  *conn
+	batch *stmt
+	names *names
+}
+
+// OpenReader opens the store at path, which must be there: the error wraps
+// fs.ErrNotExist when it is not, outbox.ErrNewer when a newer release wrote it,
+// and outbox.ErrCorrupt. A schema older than this release's is an error too: it
+// is for Open to bring up to date.
+func OpenReader(ctx context.Context, path string) (*Reader, error) {
+	r := &Reader{path: path, names: newNames()}
+	if err := r.open(context.WithoutCancel(ctx)); err != nil {
+		_ = r.Close() // err says more
+		return nil, fmt.Errorf("read store %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func (r *Reader) open(ctx context.Context) error {
+	if _, err := os.Stat(r.path); err != nil {
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
+			err = pe.Err // the path stands in front of it already
+		}
+		return err
+	}
+	var err error
+	if r.conn, err = dial(r.path, readerParams+"&mode=ro"); err != nil {
+		return fault("open the file", err)
+	}
+	if err := identify(ctx, r.conn); err != nil {
+		return err
+	}
+	if err := current(ctx, r.conn); err != nil {
+		return err
+	}
+	if err := r.names.load(ctx, r.conn); err != nil {
+		return fault("read names", err)
+	}
+	r.batch, err = r.conn.prepare(`SELECT seq, rnd, received_at, source, kind, targets, crc, dedupe, verdicts, subject, ticket, status, body
+		FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`, 3, 13)
+	return fault("open the file", err)
+}
+
+// Close lets go of the file. It may be called twice.
+func (r *Reader) Close() error {
+	if r.conn == nil {
+		return nil
+	}
+	c := r.conn
+	r.conn = nil
+	if err := c.close(); err != nil {
+		return fmt.Errorf("close store %s: %w", r.path, err)
+	}
+	return nil
+}
+
+// Events yields the events received since a time, oldest first, those that come
+// meanwhile excepted. Body is nil when it has been erased; Person and Fields are
+// not set. A damaged event comes with an error that wraps outbox.ErrCorrupt, and
+// the next follows; after any other error none does.
+func (r *Reader) Events(ctx context.Context, since time.Time) iter.Seq2[*event.Event, error] {
+	return func(yield func(*event.Event, error) bool) {
+		unwatched := context.WithoutCancel(ctx) // see conn
+		from := event.SeqAt(since)
+		to, err := count(unwatched, r.conn, "SELECT coalesce(max(seq), 0) FROM events")
+		if err != nil {
+			yield(nil, fault("read events", err))
+			return
+		}
+		for from <= to {
+			if ctx.Err() != nil {
+				yield(nil, context.Cause(ctx))
+				return
+			}
+			rows, err := r.read(unwatched, from, to)
+			if err != nil {
+				yield(nil, fault("read events", err))
+				return
+			}
+			if len(rows) == 0 {
+				return
+			}
+			from = rows[len(rows)-1].seq + 1
+			for _, row := range rows {
+				ev := row.event(r.names)
+				if !yield(&ev, row.verify(true)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// read is one short transaction.
+func (r *Reader) read(ctx context.Context, from, to int64) (rows []*row, err error) {
+	q, size, unknown := r.batch, 0, false
+	q.args[0].Value, q.args[1].Value, q.args[2].Value = from, to, int64(readerRows)
+	err = q.each(ctx, func() error {
+		e := &row{
+			seq: q.int(0), rnd: q.int(1), received: q.int(2), source: q.int(3), kind: q.int(4), targets: q.int(5), crc: q.int(6),
+			dedupe: q.blob(7), verdicts: q.blob(8), subject: q.text(9), ticket: q.text(10), status: q.text(11), body: q.blob(12),
+		}
+		rows = append(rows, e)
+		unknown = unknown || r.names.of(kindSource, e.source) == ""
+		if size += len(e.body); size >= readerBytes {
+			return io.EOF
+		}
+		return nil
+	})
+	if err == nil && unknown { // the relay has a source since then
+		err = r.names.load(ctx, r.conn)
+	}
+	return rows, err
+}
+
+// current refuses a schema that is not this release's.
+func current(ctx context.Context, c *conn) error {
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	has, err := c.value(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'")
+	if err != nil {
+		return fault("read the schema's version", err)
+	}
+	done := int64(0)
+	if has != int64(0) {
+		if done, err = count(ctx, c, "SELECT coalesce(max(n), 0) FROM migrations"); err != nil {
+			return fault("read the schema's version", err)
+		}
+	}
+	switch known := int64(len(files)); {
+	case done > known:
+		return fmt.Errorf("%w: its schema is %d and this one knows %d; use the newer release", outbox.ErrNewer, done, known)
+	case done < known:
+		return fmt.Errorf("its schema is %d and this release's is %d: serve brings it up to date", done, known)
+	}
+	return nil
+}
