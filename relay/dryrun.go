@@ -22,6 +22,7 @@ import (
 type DryRun struct {
 	cfg     *config.Config
 	intake  *intake.Handler
+	schemas map[string]*intake.Schema
 	targets map[string]target.Target
 }
 
@@ -33,7 +34,7 @@ type Preview = target.Preview
 
 // NewDryRun builds what a relay would. version is for the messages' User-Agent.
 func NewDryRun(cfg *config.Config, version string) (*DryRun, error) {
-	d := &DryRun{cfg: cfg, targets: map[string]target.Target{}}
+	d := &DryRun{cfg: cfg, schemas: map[string]*intake.Schema{}, targets: map[string]target.Target{}}
 	ic := intake.Config{Accept: take}
 	for _, s := range cfg.SourcesInOrder() {
 		built, err := newSource(cfg.Env, s)
@@ -41,6 +42,7 @@ func NewDryRun(cfg *config.Config, version string) (*DryRun, error) {
 			return nil, fmt.Errorf("source %s: %w", s.Name, err)
 		}
 		ic.Sources = append(ic.Sources, built)
+		d.schemas[s.Name] = built.Schema
 	}
 	var err error
 	if d.intake, err = intake.New(ic); err != nil {

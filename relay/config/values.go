@@ -30,6 +30,9 @@ type valueError struct{ message, hint string }
 
 func (e *valueError) Error() string { return e.message }
 
+// ParseDuration reads a duration as the config has it: as Go writes it, or in days.
+func ParseDuration(s string) (time.Duration, error) { return parseDuration(s) }
+
 // parseDuration reads a duration as Go writes it, with d for 24 hours as the
 // first unit: 90s, 1h30m, 30d, 1d12h, -5m.
 func parseDuration(s string) (time.Duration, error) {
