@@ -161,10 +161,10 @@ func (h *HTTP) Send(ctx context.Context, m *Message) Result {
 	a.stamp = &a.each
 	req, body, err := h.request(a, m) //nolint:contextcheck // ctx is in a, which is the request's context
 	if err != nil {
-		return a.result(h.name, unfillable(err), m)
+		return a.result(unfillable(err), m)
 	}
 	h.client.do(&a.exchange, req, body)
-	return a.result(h.name, h.verdict(&a.exchange), m)
+	return a.result(h.verdict(&a.exchange), m)
 }
 
 // verdict reads the last try.

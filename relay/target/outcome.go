@@ -97,10 +97,10 @@ func adviceOn(status int) string {
 }
 
 // result makes a Result of how an exchange ended and what is thought of it.
-func (x *exchange) result(name string, v verdict, m *Message) Result {
+func (x *exchange) result(v verdict, m *Message) Result {
 	r := Result{Outcome: v.outcome, Status: x.status, Reason: v.reason, Tries: max(1, x.tries)}
 	if v.outcome == event.Held {
-		r.Reason += "; then `targets release " + name + "`"
+		r.Reason += "; then reload, or wait for the next probe"
 	}
 	if x.status == http.StatusTooManyRequests || x.status == http.StatusServiceUnavailable {
 		now := m.Now

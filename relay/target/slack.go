@@ -179,13 +179,13 @@ func (s *Slack) Send(ctx context.Context, m *Message) Result {
 	x := &exchange{Context: ctx, keep: true, sent: s.header}
 	body, err := s.message(m)
 	if err != nil {
-		return x.result(s.name, unfillable(err), m)
+		return x.result(unfillable(err), m)
 	}
 	s.client.do(x, s.base.WithContext(x), body) //nolint:contextcheck // ctx is in x
 	if x.status == 0 {
-		return x.result(s.name, x.failure().verdict(), m)
+		return x.result(x.failure().verdict(), m)
 	}
-	return x.result(s.name, slackVerdict(x.status, x.answer), m)
+	return x.result(slackVerdict(x.status, x.answer), m)
 }
 
 // unfillable is the verdict on a message that could not be made.
