@@ -150,3 +150,34 @@ func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
 		t.Errorf("last %d, want %d; damaged: %s", copied.LastSeq(), stored[29].Seq(), copied.Damaged())
 	}
 }
+
+func TestNamesWithAGapAreNotRenumbered(t *testing.T) {
+	for what, damage := range map[string]string{
+		"a row is gone":        "DELETE FROM names WHERE kind = 'address' AND id = 1",
+		"a number has changed": "UPDATE names SET id = 7 WHERE kind = 'address' AND id = 2",
+		"a kind has changed":   "UPDATE names SET kind = 'addrers' WHERE kind = 'address' AND id = 2",
+		"a rule is gone":       "DELETE FROM names WHERE kind = 'rule' AND id = 1",
+	} {
+		t.Run(what, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "relay.db")
+			s := openStore(t, Config{Path: path})
+			var ids event.IDs
+			e := newEntry(&ids, "a", "b")
+			e.Verdicts = []outbox.Verdict{{Rule: "one", Verdict: "match"}, {Rule: "two", Verdict: "match"}}
+			write(t, s, e)
+			if err := s.w.exec(context.WithoutCancel(t.Context()), damage); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(t.Context(), Config{Path: path})
+			if err == nil {
+				_ = s.Close() // it should not be open
+			}
+			if !errors.Is(err, outbox.ErrCorrupt) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), wayOut) {
+				t.Errorf("open: %v, want outbox.ErrCorrupt, the file and the way out", err)
+			}
+		})
+	}
+}

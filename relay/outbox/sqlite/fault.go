@@ -40,6 +40,9 @@ func fault(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, outbox.ErrCorrupt) && !errors.Is(err, event.ErrUnavailable) { // we found it, not SQLite
+		return fmt.Errorf("%s: %w (%w): %s", doing, err, event.ErrUnavailable, wayOut)
+	}
 	switch code(err) {
 	case codeConstraint, codeTooBig, codeMismatch, codeRange:
 		return fmt.Errorf("%s: %w", doing, err) // something in the batch is at fault

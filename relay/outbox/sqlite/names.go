@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -96,9 +97,11 @@ func (n *names) keep() {
 	}
 }
 
-// load reads the names that are saved.
+// load reads the names that are saved. Their numbers must be 1 to n: events and
+// deliveries have the number only, and with a gap closed they would go to
+// another address. Damage that leaves no gap is not seen here.
 func (n *names) load(ctx context.Context, c *conn) error {
-	q, err := c.prepareOnce("SELECT kind, name FROM names ORDER BY kind, id", 0, 2)
+	q, err := c.prepareOnce("SELECT kind, id, name FROM names ORDER BY kind, id", 0, 3)
 	if err != nil {
 		return err
 	}
@@ -106,12 +109,16 @@ func (n *names) load(ctx context.Context, c *conn) error {
 	n.saved = [kinds]int{}             // after an error there may be names in memory that are not in the file
 	return q.each(ctx, func() error {
 		for k := range kinds {
-			if kindName(k) == q.text(0) {
-				n.number(k, q.text(1))
-				n.saved[k]++
+			if kindName(k) != q.text(0) {
+				continue
 			}
+			n.saved[k]++
+			if want := int64(n.saved[k]); q.int(1) != want || n.number(k, q.text(2)) != want {
+				return fmt.Errorf("%w: it has no %s with number %d but a later one", outbox.ErrCorrupt, kindName(k), want)
+			}
+			return nil
 		}
-		return nil
+		return fmt.Errorf("%w: it has a name of an unknown kind", outbox.ErrCorrupt)
 	})
 }
 
