@@ -234,7 +234,11 @@ func (l *lane) sweep(ctx context.Context) error {
 	}
 	s := l.spec
 	q.DueBy, q.Limit = whenever(now), sweepBatch+len(l.keys)
-	q.BeforeSeq = event.SeqAt(now.Add(time.Millisecond - s.Retry.MaxAge))
+	if s.Retry.MaxAge > 0 {
+		q.BeforeSeq = event.SeqAt(now.Add(time.Millisecond - s.Retry.MaxAge))
+	} else {
+		q.AfterSeq = math.MaxInt64 // those never tried have their one attempt before them
+	}
 	l.sweepAt = time.Time{}
 	l.mu.Unlock()
 

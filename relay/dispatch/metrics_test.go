@@ -69,7 +69,7 @@ func TestMetricsOfATargetThatIsGoneAreRemoved(t *testing.T) {
 		w.run([]Lane{{Name: "hook", Target: w.target(broken)}})
 		w.accept("hook")
 		w.accept("hook")
-		w.d.SetLanes(nil)
+		w.reload(nil)
 		w.pass(time.Second)
 		if n, err := testutil.GatherAndCount(w.reg); err != nil || n != 0 {
 			t.Errorf("%d series of targets that are gone: %v", n, err)

@@ -38,9 +38,9 @@ func (s *spec) end() bool {
 	return s.use.gone && s.use.inFlight == 0
 }
 
-// newSpec fills in defaults. memory is the lane's share.
+// newSpec makes sense of a Lane. memory is the lane's share.
 func newSpec(ln Lane, memory int64) *spec {
-	ln.Retry = ln.Retry.withDefaults()
+	ln.Retry = ln.Retry.valid()
 	ln.Concurrency = max(1, ln.Concurrency)
 	ln.Burst = max(1, ln.Burst)
 	s := &spec{Lane: ln, memory: memory}

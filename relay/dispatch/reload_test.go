@@ -12,7 +12,7 @@ func TestReloadSendsThroughTheNewTargetAtOnceAndClosesTheOldOneAfterItsLastAttem
 		before.take, after.take = 10*time.Second, time.Second
 		w.run([]Lane{{Name: "hook", Target: before, Concurrency: 2}})
 		w.accept("hook")
-		w.d.SetLanes([]Lane{{Name: "hook", Target: after, Concurrency: 3}})
+		w.reload([]Lane{{Name: "hook", Target: after, Concurrency: 3}})
 		for range 6 {
 			w.accept("hook")
 		}
@@ -37,7 +37,7 @@ func TestAttemptThroughTheOldTargetDoesNotHoldTheNewOne(t *testing.T) {
 		before.take = 10 * time.Second
 		w.run([]Lane{{Name: "hook", Target: before}})
 		w.accept("hook")
-		w.d.SetLanes([]Lane{{Name: "hook", Target: after}})
+		w.reload([]Lane{{Name: "hook", Target: after}})
 		w.pass(time.Minute)
 		if s := w.status("hook"); s.Held || s.Delivered != 1 || len(w.holds) != 0 {
 			t.Errorf("status %+v", s)
@@ -54,7 +54,7 @@ func TestReloadThatChangesNothingKeepsTheTargetAndItsRate(t *testing.T) {
 			w.accept("hook")
 		}
 		for range 100 {
-			w.d.SetLanes(lanes)
+			w.reload(lanes)
 			w.pass(100 * time.Millisecond)
 		}
 		if n := hook.count(); n < 10 || n > 11 || hook.wasClosed() {
@@ -71,7 +71,7 @@ func TestDeliveriesOfATargetThatIsGoneWaitVisiblyUntilItReturns(t *testing.T) {
 		for range 3 {
 			w.accept("hook", "other")
 		}
-		w.d.SetLanes([]Lane{{Name: "other", Target: other}})
+		w.reload([]Lane{{Name: "other", Target: other}})
 		w.accept("hook", "other") // decided before the reload, committed after it
 		w.pass(48 * time.Hour)
 		l := w.d.lane("hook")
@@ -87,7 +87,7 @@ func TestDeliveriesOfATargetThatIsGoneWaitVisiblyUntilItReturns(t *testing.T) {
 			t.Errorf("%d deliveries to the other target", other.count())
 		}
 		again := w.target(takes)
-		w.d.SetLanes([]Lane{{Name: "other", Target: other}, {Name: "hook", Target: again}})
+		w.reload([]Lane{{Name: "other", Target: other}, {Name: "hook", Target: again}})
 		w.pass(time.Second)
 		if s := w.status("hook"); s.Kind != "fake" || s.Delivered != 4 || again.count() != 3 {
 			t.Errorf("%d attempts after the return, status %+v", again.count(), s)
@@ -102,11 +102,11 @@ func TestTargetThatIsGoneAndBackWhileAnAttemptIsInFlightIsNotSentTheSameTwice(t 
 		w.run([]Lane{{Name: "hook", Target: first}})
 		w.accept("hook")
 		w.accept("hook")
-		w.d.SetLanes(nil)
+		w.reload(nil)
 		w.pass(time.Second)
-		w.d.SetLanes([]Lane{{Name: "hook", Target: second}})
+		w.reload([]Lane{{Name: "hook", Target: second}})
 		w.pass(time.Second)
-		w.d.SetLanes([]Lane{{Name: "hook", Target: third}})
+		w.reload([]Lane{{Name: "hook", Target: third}})
 		w.pass(time.Minute)
 		if first.count() != 1 || second.count() != 0 || third.count() != 1 { // one at a time
 			t.Errorf("%d, %d and %d attempts", first.count(), second.count(), third.count())
@@ -124,8 +124,8 @@ func TestReloadBackToTheSameTargetWhileAnAttemptIsInFlightKeepsIt(t *testing.T) 
 		lanes := []Lane{{Name: "hook", Target: hook}}
 		w.run(lanes)
 		w.accept("hook")
-		w.d.SetLanes([]Lane{{Name: "hook", Target: other}})
-		w.d.SetLanes(lanes)
+		w.reload([]Lane{{Name: "hook", Target: other}})
+		w.reload(lanes)
 		w.accept("hook")
 		w.pass(time.Minute)
 		if hook.count() != 2 || hook.wasClosed() || !other.wasClosed() {
@@ -139,7 +139,7 @@ func TestReloadProbesATargetOnHoldAtOnce(t *testing.T) {
 		w.run([]Lane{{Name: "hook", Target: w.target(broken)}})
 		w.accept("hook")
 		w.accept("hook")
-		w.d.SetLanes([]Lane{{Name: "hook", Target: w.target(takes)}})
+		w.reload([]Lane{{Name: "hook", Target: w.target(takes)}})
 		synctest.Wait()
 		if s := w.status("hook"); s.Held || s.Delivered == 0 {
 			t.Errorf("status %+v", s)
@@ -157,7 +157,7 @@ func TestDeliveriesOfRecipientsThatAreGoneWaitAndThoseOfNewOnesAreFound(t *testi
 		if a := w.states("mail.a"); a.Delivered != 2 || ab.count() != 2 {
 			t.Errorf("a %+v", a)
 		}
-		w.d.SetLanes([]Lane{{Name: "mail", Target: bc}})
+		w.reload([]Lane{{Name: "mail", Target: bc}})
 		w.accept("mail.a")
 		w.pass(time.Second)
 		if a, b, c := w.states("mail.a"), w.states("mail.b"), w.states("mail.c"); a.Pending != 1 || b.Delivered != 1 || c.Delivered != 1 {
@@ -177,7 +177,7 @@ func TestDeliveryInTheQueueForARecipientThatIsGoneIsNotSent(t *testing.T) {
 		w.run([]Lane{{Name: "mail", Target: ab}})
 		w.accept("mail.b")
 		w.accept("mail.a", "mail.b")
-		w.d.SetLanes([]Lane{{Name: "mail", Target: b}})
+		w.reload([]Lane{{Name: "mail", Target: b}})
 		w.pass(time.Minute)
 		if sent := b.messages(); len(sent) != 1 || sent[0].Recipient != "b" {
 			t.Errorf("%d sent through the new target", len(sent))
@@ -194,7 +194,7 @@ func TestFailuresBeforeAReloadAreNotCountedAgainstTheNewTarget(t *testing.T) {
 		for range failuresToHold - 1 {
 			w.accept("hook")
 		}
-		w.d.SetLanes([]Lane{{Name: "hook", Target: w.target(busy)}})
+		w.reload([]Lane{{Name: "hook", Target: w.target(busy)}})
 		if w.accept("hook"); w.status("hook").Held {
 			t.Error("held after one failure")
 		}
@@ -208,7 +208,7 @@ func TestTargetsGivenAfterTheEndAreClosed(t *testing.T) {
 		if err := w.stop(); err != nil {
 			t.Fatal(err)
 		}
-		w.d.SetLanes([]Lane{{Name: "hook", Target: second}})
+		w.reload([]Lane{{Name: "hook", Target: second}})
 		if !first.wasClosed() || !second.wasClosed() {
 			t.Errorf("closed: %t, %t", first.wasClosed(), second.wasClosed())
 		}

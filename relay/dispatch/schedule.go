@@ -7,7 +7,9 @@ import (
 
 // Schedule says when a failed delivery is tried again: after Initial, then
 // twice as long each time up to Max, with full jitter, until MaxAge after the
-// event's receipt. Zero values: 5s, 1h, 72h; a Max below Initial is Initial.
+// event's receipt. There are no defaults: a zero Initial is no wait, and a zero
+// MaxAge one attempt only, however late that one comes. A Max below Initial is
+// Initial.
 type Schedule struct{ Initial, Max, MaxAge time.Duration }
 
 // Delay is the wait after the given attempt (1 for the first) has failed: r, in
@@ -40,32 +42,37 @@ func (s Schedule) ceiling(attempt int) time.Duration {
 	return c
 }
 
-func (s Schedule) withDefaults() Schedule {
-	if s.Initial <= 0 {
-		s.Initial = 5 * time.Second
-	}
-	if s.Max <= 0 {
-		s.Max = time.Hour
-	}
-	if s.MaxAge <= 0 {
-		s.MaxAge = 72 * time.Hour
-	}
+// valid is the schedule without what makes no sense in one.
+func (s Schedule) valid() Schedule {
+	s.Initial, s.MaxAge = max(0, s.Initial), max(0, s.MaxAge)
 	s.Max = max(s.Max, s.Initial)
 	return s
+}
+
+// over reports whether a delivery of this age gets no more attempts after those
+// it has had.
+func (s Schedule) over(attempts int, age time.Duration) bool {
+	if s.MaxAge == 0 {
+		return attempts > 0
+	}
+	return age >= s.MaxAge
 }
 
 // tooLate is why a delivery dies of age, with the last attempt's reason before
 // it when there was one.
 func (s Schedule) tooLate(reason string) string {
+	if reason != "" {
+		reason += "; "
+	}
+	if s.MaxAge == 0 {
+		return reason + "not tried again: one attempt only (retry.max_age is 0s)"
+	}
 	age := s.MaxAge.String()
 	if strings.HasSuffix(age, "m0s") {
 		age = strings.TrimSuffix(age, "0s")
 	}
 	if strings.HasSuffix(age, "h0m") {
 		age = strings.TrimSuffix(age, "0m")
-	}
-	if reason != "" {
-		reason += "; "
 	}
 	return reason + "its time is up: not delivered within " + age + " of its receipt (retry.max_age)"
 }

@@ -10,14 +10,14 @@ import (
 
 func TestDelayIsNeverNegativeNorAboveItsCeilingWhateverTheSettings(t *testing.T) {
 	property := func(initial, max int64, attempt int, r float64) bool {
-		s := Schedule{Initial: time.Duration(initial), Max: time.Duration(max)}.withDefaults()
+		s := Schedule{Initial: time.Duration(initial), Max: time.Duration(max)}.valid()
 		d := s.Delay(attempt, r)
 		return d >= 0 && d <= s.ceiling(attempt) && s.ceiling(attempt) <= s.Max
 	}
 	if err := quick.Check(property, &quick.Config{MaxCount: 20_000}); err != nil {
 		t.Error(err)
 	}
-	s := Schedule{Initial: 1, Max: math.MaxInt64}.withDefaults()
+	s := Schedule{Initial: 1, Max: math.MaxInt64}.valid()
 	for _, r := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 2} {
 		for _, attempt := range []int{math.MinInt, -1, 0, 1, 63, 64, 1000, math.MaxInt} {
 			if d := s.Delay(attempt, r); d < 0 {
@@ -28,20 +28,20 @@ func TestDelayIsNeverNegativeNorAboveItsCeilingWhateverTheSettings(t *testing.T)
 }
 
 func TestCeilingDoublesFromInitialToMax(t *testing.T) {
-	s := Schedule{Initial: 300 * time.Millisecond, Max: 2 * time.Second}.withDefaults()
+	s := Schedule{Initial: 300 * time.Millisecond, Max: 2 * time.Second}.valid()
 	want := []time.Duration{300 * time.Millisecond, 600 * time.Millisecond, 1200 * time.Millisecond, 2 * time.Second, 2 * time.Second}
 	for i, w := range want {
 		if got := s.ceiling(i + 1); got != w {
 			t.Errorf("ceiling of attempt %d = %s, want %s", i+1, got, w)
 		}
 	}
-	if got := (Schedule{Initial: time.Minute, Max: time.Second}).withDefaults().ceiling(1); got != time.Minute {
+	if got := (Schedule{Initial: time.Minute, Max: time.Second}).valid().ceiling(1); got != time.Minute {
 		t.Errorf("a max below initial gives %s, want initial", got)
 	}
 }
 
 func TestJitterSpreadsRetriesOverTheWholeDelay(t *testing.T) {
-	s, rnd := Schedule{}.withDefaults(), rand.New(rand.NewPCG(1, 2))
+	s, rnd := Schedule{Initial: 5 * time.Second, Max: time.Hour}.valid(), rand.New(rand.NewPCG(1, 2))
 	var tenths [10]int
 	for range 10_000 {
 		tenths[int(10*s.Delay(4, rnd.Float64())/(40*time.Second))]++
@@ -59,5 +59,11 @@ func TestTooLateSaysHowLongItWasTried(t *testing.T) {
 		if want = "503; its time is up: not delivered within " + want + " of its receipt (retry.max_age)"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+func TestTooLateSaysThatThereWasOneAttemptOnly(t *testing.T) {
+	if got := (Schedule{}).tooLate("503"); got != "503; not tried again: one attempt only (retry.max_age is 0s)" {
+		t.Errorf("got %q", got)
 	}
 }

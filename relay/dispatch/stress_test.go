@@ -90,7 +90,7 @@ func TestEveryDeliveryEndsExactlyOnceWhateverHappens(t *testing.T) {
 			w.put(late...)
 			w.with(func() { w.recordErr, w.readErr, w.onClaim = nil, nil, nil })
 			w.stall(false)
-			w.d.SetLanes(lanes(-1))
+			w.reload(lanes(-1))
 			w.pass(time.Minute)
 			for _, name := range names {
 				if err := w.d.Release(name); err != nil {
@@ -137,9 +137,9 @@ func TestEveryDeliveryEndsExactlyOnceWhateverHappens(t *testing.T) {
 func (w *world) disturb(c *chaos, lanes func(skip int) []Lane, change func(*Config), keys []outbox.Key) {
 	switch c.n(200) {
 	case 0:
-		w.d.SetLanes(lanes(-1))
+		w.reload(lanes(-1))
 	case 1:
-		w.d.SetLanes(lanes(c.n(3)))
+		w.reload(lanes(c.n(3)))
 	case 2:
 		w.restart(lanes(-1), change)
 	case 3:

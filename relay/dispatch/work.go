@@ -82,7 +82,7 @@ func (l *lane) token(now time.Time) bool {
 // expired reports whether the delivery's time is up. One an operator asked to
 // retry gets an attempt however old it is.
 func (l *lane) expired(p *outbox.Pending, now time.Time) bool {
-	if now.Sub(p.CreatedAt) < l.spec.Retry.MaxAge {
+	if !l.spec.Retry.over(p.Attempts, now.Sub(p.CreatedAt)) {
 		return false
 	}
 	_, asked := l.byHand[p.Key]
@@ -189,18 +189,18 @@ func (t *attempt) outcome(r float64) outbox.Attempt {
 		Key: t.Key, Number: t.Attempts + 1, At: t.begun, Duration: t.ended.Sub(t.begun),
 		Outcome: t.res.Outcome, Status: t.res.Status, Reason: t.res.Reason, Tries: max(1, t.res.Tries),
 	}
-	retry, deadline := t.s.Retry, t.CreatedAt.Add(t.s.Retry.MaxAge)
+	retry := t.s.Retry
 	switch {
 	case a.Outcome == event.Delivered:
 		a.State = event.Done
 	case a.Outcome == event.Rejected:
 		a.State = event.Dead
-	case !t.ended.Before(deadline):
+	case retry.over(a.Number, t.ended.Sub(t.CreatedAt)):
 		a.State, a.Reason = event.Dead, retry.tooLate(a.Reason)
 	default:
 		wait := max(retry.Delay(a.Number, r), min(t.res.RetryAfter, target.MaxRetryAfter))
 		a.State, a.NextAt = event.Pending, t.ended.Add(wait)
-		if a.NextAt.After(deadline) {
+		if deadline := t.CreatedAt.Add(retry.MaxAge); a.NextAt.After(deadline) {
 			a.NextAt = deadline // where it dies, or is pulled forward before
 		}
 	}

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -91,7 +92,7 @@ func (w *world) run(lanes []Lane, change ...func(*Config)) {
 	d := New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	d.SetLanes(lanes)
+	d.SetLanes(configured(lanes))
 	w.with(func() { w.offer = d.Offer })
 	if err := d.Load(ctx); err != nil {
 		w.Fatal(err)
@@ -106,6 +107,22 @@ func (w *world) run(lanes []Lane, change ...func(*Config)) {
 	})
 	synctest.Wait()
 }
+
+// configured fills in, where a test says nothing of retries, what the config
+// says then.
+func configured(lanes []Lane) []Lane {
+	lanes = slices.Clone(lanes)
+	for i := range lanes {
+		r := &lanes[i].Retry
+		*r = Schedule{
+			Initial: cmp.Or(r.Initial, 5*time.Second), Max: cmp.Or(r.Max, time.Hour), MaxAge: cmp.Or(r.MaxAge, 72*time.Hour),
+		}
+	}
+	return lanes
+}
+
+// reload puts other lanes in force.
+func (w *world) reload(lanes []Lane) { w.d.SetLanes(configured(lanes)) }
 
 // restart stops the dispatcher and starts another on the same store.
 func (w *world) restart(lanes []Lane, change ...func(*Config)) {
