@@ -76,6 +76,7 @@ usage:
   invitation-relay serve -c relay.yaml       run the relay
   invitation-relay simulate -c relay.yaml    be the vendor, and send a sample
   invitation-relay schema                    print the JSON Schema of the config
+  invitation-relay completion bash           make the shell complete all of this
   invitation-relay version                   say what this binary is
 
 Each command explains itself: invitation-relay COMMAND --help
@@ -103,7 +104,9 @@ func newRoot(w *world) *cobra.Command {
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
 	root.AddCommand(newServe(w), newCheck(w), newInit(w), newDemo(w), newSimulate(w), newVersion(w))
-	root.AddCommand(newExplain(w), newTest(w), newDiff(w), newSchema(w))
+	root.AddCommand(newExplain(w), newTest(w), newDiff(w), newSchema(w), newCompletion(w))
+	root.CompletionOptions.DisableDefaultCmd = true // ours explains itself as the others do
+	withCompletion(w, root)
 	setHelp(root, rootHelp)
 	wrapUsage(root)
 	return root
