@@ -162,10 +162,12 @@ type Store interface {
 	Write(ctx context.Context, b *Batch) error
 	// Claim returns pending deliveries that are due, those never tried first in
 	// the order of their events, then the others in the order they became due
-	// (with BeforeSeq: in the order of their events), and when the next one not yet due will be (zero: none). It changes nothing:
-	// whoever claims remembers what it holds. Event.Fields is nil and Person
-	// empty: the store does not decode bodies. An event whose row is damaged is
-	// left out and logged; it stays pending.
+	// (with BeforeSeq: in the order of their events), and when the next one not
+	// yet due will be (zero: none). It changes nothing: whoever claims remembers
+	// what it holds. Event.Fields is nil and Person empty: the store does not
+	// decode bodies. An event whose row is damaged is left out and logged; it
+	// stays pending. Others take its place: fewer than q.Limit are returned only
+	// when there are no more.
 	Claim(ctx context.Context, q Query) (due []Pending, next time.Time, err error)
 	// Advance makes at most limit waiting deliveries of the addresses due at
 	// once, and says how many it changed.

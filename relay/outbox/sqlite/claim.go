@@ -46,17 +46,32 @@ func (s *Store) Claim(ctx context.Context, q outbox.Query) (due []outbox.Pending
 		if next, err = c.next(ctx); err != nil {
 			return err
 		}
-		for ; ; c.limit *= 2 { // once, unless all that is found is damaged
-			list, err := c.find(ctx)
-			if err != nil {
-				return err
-			}
-			if due, err = c.load(ctx, list); err != nil || len(due) > 0 || len(list) < c.limit {
-				return err
-			}
-		}
+		due, err = c.whole(ctx)
+		return err
 	})
 	return due, next, err
+}
+
+// whole returns limit deliveries of events that are whole. Damaged ones make it
+// look further: by twice as many as there were, so that it soon has enough, and
+// ends when there is nothing more to find.
+func (c *claim) whole(ctx context.Context) ([]outbox.Pending, error) {
+	l, err := c.s.loader(ctx, c.tx, true)
+	if err != nil {
+		return nil, err
+	}
+	events, wanted := map[int64]*event.Event{}, c.limit
+	for {
+		list, err := c.find(ctx)
+		if err != nil {
+			return nil, err
+		}
+		due, damaged, err := c.load(ctx, l, events, list, wanted)
+		if err != nil || damaged == 0 || len(due) >= wanted || len(list) < c.limit {
+			return due, err
+		}
+		c.limit = wanted + 2*damaged
+	}
 }
 
 // find finds what may be claimed, in its order.
@@ -162,15 +177,15 @@ func (c *claim) query(ctx context.Context, f func(a, b, c int64), text string, a
 	return rows.Err()
 }
 
-// load reads the events of the candidates, each once. Damaged ones are left out.
-func (c *claim) load(ctx context.Context, list []candidate) ([]outbox.Pending, error) {
-	l, err := c.s.loader(ctx, c.tx, true)
-	if err != nil {
-		return nil, err
-	}
-	due := make([]outbox.Pending, 0, len(list))
-	events := make(map[int64]*event.Event, len(list))
+// load reads the events of the candidates, each once, until it has as many
+// deliveries as wanted. Damaged ones are left out and counted.
+func (c *claim) load(ctx context.Context, l *loader, events map[int64]*event.Event, list []candidate, wanted int) (due []outbox.Pending, damaged int, err error) {
+	due = make([]outbox.Pending, 0, min(wanted, len(list)))
+	last := int64(-1) // its deliveries never tried stay together
 	for _, d := range list {
+		if len(due) >= wanted && (d.nextAt > 0 || d.seq != last) {
+			break
+		}
 		ev, ok := events[d.seq]
 		if !ok {
 			switch r, err := l.row(ctx, d.seq); {
@@ -178,19 +193,21 @@ func (c *claim) load(ctx context.Context, list []candidate) ([]outbox.Pending, e
 				read := r.event(c.s.names)
 				ev = &read
 			case !errors.Is(err, outbox.ErrCorrupt):
-				return nil, err
+				return nil, 0, err
 			}
 			events[d.seq] = ev
 		}
 		if ev == nil {
+			damaged++
 			continue
 		}
+		last = d.seq
 		due = append(due, outbox.Pending{
 			Key:      outbox.Key{Event: ev.ID, Address: outbox.Address(c.s.names.of(kindAddress, d.address))},
 			Attempts: int(d.attempts), CreatedAt: ev.ReceivedAt, Event: ev,
 		})
 	}
-	return due, nil
+	return due, damaged, nil
 }
 
 // Advance implements outbox.Store.

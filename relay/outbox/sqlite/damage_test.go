@@ -61,8 +61,55 @@ func TestClaimStepsOverManyDamagedEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	due, _, err := s.Claim(t.Context(), outbox.Query{Addresses: []outbox.Address{"a"}, DueBy: time.Now(), Limit: 2})
-	if err != nil || len(due) == 0 || due[0].Key.Event != stored[15] {
-		t.Errorf("claimed %d (%v), want the first that is whole", len(due), err)
+	if err != nil || len(due) != 2 || due[0].Key.Event != stored[15] || due[1].Key.Event != stored[16] {
+		t.Errorf("claimed %d (%v), want the first two that are whole", len(due), err)
+	}
+}
+
+func TestDamagedEventDoesNotMakeABatchLookLikeTheLast(t *testing.T) {
+	const retries, limit = 810, 256
+	s := openStore(t, Config{})
+	var ids event.IDs
+	var entries []*outbox.Entry
+	var all []outbox.Key
+	for range retries {
+		e := newEntry(&ids, "a")
+		entries, all = append(entries, e), append(all, outbox.Key{Event: e.Event.ID, Address: "a"})
+	}
+	write(t, s, entries...)
+	now := time.Now()
+	again := func(number int, at time.Time, keys ...outbox.Key) {
+		t.Helper()
+		var b outbox.Batch
+		for _, k := range keys {
+			b.Attempts = append(b.Attempts, outbox.Attempt{
+				Key: k, Number: number, At: now, Outcome: event.Retry, Tries: 1, State: event.Pending, NextAt: at,
+			})
+		}
+		if err := s.Write(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again(1, now, all...)
+	damaged := fmt.Sprintf("UPDATE events SET crc = crc + 1 WHERE seq = %d", entries[100].Event.ID.Seq())
+	if err := s.w.exec(context.WithoutCancel(t.Context()), damaged); err != nil {
+		t.Fatal(err)
+	}
+	var sizes []int
+	for range 5 {
+		due, _, err := s.Claim(t.Context(), outbox.Query{Addresses: []outbox.Address{"a"}, DueBy: now.Add(time.Second), Limit: limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, len(due))
+		var keys []outbox.Key
+		for _, d := range due {
+			keys = append(keys, d.Key)
+		}
+		again(2, now.Add(time.Hour), keys...)
+	}
+	if want := []int{limit, limit, limit, retries - 1 - 3*limit, 0}; !slices.Equal(sizes, want) {
+		t.Errorf("batches of %v, want %v", sizes, want)
 	}
 }
 

@@ -66,6 +66,26 @@ func (suite) ClaimIsInOrderNeverTriedFirst(t *testing.T, e *env) {
 	same(t, "limited", got, []outbox.Key{key(in[1], "a"), key(in[5], "a"), key(in[3], "a")})
 }
 
+func (suite) ClaimIsFullUntilThereAreNoMore(t *testing.T, e *env) {
+	var in []*outbox.Entry
+	for range 25 {
+		in = append(in, e.put(t, nil, "a"))
+	}
+	for _, entry := range in[5:] {
+		e.end(t, retry(key(entry, "a"), 1, e.now))
+	}
+	seen := map[outbox.Key]bool{}
+	for _, want := range []int{10, 10, 5, 0} {
+		got, _ := e.claim(t, outbox.Query{Addresses: []outbox.Address{"a"}, Limit: 10})
+		same(t, "claimed", len(got), want)
+		for _, k := range got {
+			seen[k] = true
+			e.end(t, retry(k, 2, e.now.Add(time.Hour)))
+		}
+	}
+	same(t, "claimed in all", len(seen), len(in))
+}
+
 func (suite) ClaimIsForTheAddressesAskedFor(t *testing.T, e *env) {
 	one, two := e.put(t, nil, "a", "b"), e.put(t, nil, "b", "c.1", "c.2")
 	got, next := e.claim(t, only("a", "c.2"))
