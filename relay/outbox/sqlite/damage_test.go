@@ -228,3 +228,41 @@ func TestNamesWithAGapAreNotRenumbered(t *testing.T) {
 		})
 	}
 }
+
+func TestRepeatOfADamagedEventIsAcceptedAsNew(t *testing.T) {
+	for _, what := range []string{"body", "subject"} {
+		t.Run(what, func(t *testing.T) {
+			var log strings.Builder
+			s := openStore(t, Config{Log: logTo(&log)})
+			var ids event.IDs
+			first := newEntry(&ids, "a")
+			write(t, s, first)
+			damage := fmt.Sprintf("UPDATE events SET %s = 'x' || substr(%[1]s, 2) WHERE seq = %d", what, first.Event.ID.Seq())
+			if what == "body" {
+				damage = fmt.Sprintf("UPDATE events SET body = CAST(replace(CAST(body AS TEXT), 'Jon', 'Jan') AS BLOB) WHERE seq = %d", first.Event.ID.Seq())
+			}
+			if err := s.w.exec(context.WithoutCancel(t.Context()), damage); err != nil {
+				t.Fatal(err)
+			}
+			repeat := func() *outbox.Entry {
+				e := newEntry(&ids, "a")
+				e.Event.Dedupe = first.Event.Dedupe
+				write(t, s, e)
+				return e
+			}
+			second := repeat()
+			if second.Duplicate || second.StoredID != second.Event.ID {
+				t.Fatal("the repeat is answered as a duplicate of an event that will not be sent")
+			}
+			if third := repeat(); !third.Duplicate || third.StoredID != second.Event.ID {
+				t.Errorf("the next one: duplicate %v of %v, want of the second", third.Duplicate, third.StoredID)
+			}
+			if got := claimed(t, s, "a"); !slices.Equal(got, []event.ID{second.Event.ID}) {
+				t.Errorf("claimed %v, want the second only", got)
+			}
+			if n := strings.Count(log.String(), first.Event.ID.String()); n == 0 || strings.Count(log.String(), "\n") != 1 {
+				t.Errorf("want one line of log about the first:\n%s", log.String())
+			}
+		})
+	}
+}

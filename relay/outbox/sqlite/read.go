@@ -69,12 +69,17 @@ func (l *loader) row(ctx context.Context, seq int64) (*row, error) {
 		return nil, err
 	}
 	if err := r.verify(l.withBody); err != nil {
-		if _, reported := l.s.quarantine.LoadOrStore(seq, true); !reported {
-			l.s.log.Error("an event is damaged and will not be sent", "event_id", r.id(), "err", err)
-		}
+		l.s.report(&r, err)
 		return &r, err
 	}
 	return &r, nil
+}
+
+// report logs that an event is damaged, once.
+func (s *Store) report(r *row, err error) {
+	if _, reported := s.quarantine.LoadOrStore(r.seq, true); !reported {
+		s.log.Error("an event is damaged and will not be sent", "event_id", r.id(), "err", err)
+	}
 }
 
 // deliveries lists an event's deliveries by address, and whether they have a

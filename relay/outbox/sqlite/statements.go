@@ -59,7 +59,8 @@ func (w *writer) forEvents() []statement {
 	return []statement{
 		{&w.insertEvent, 18, 0, `INSERT INTO events (seq, waiting, retrying, finished_at, ends, rnd, received_at, source, kind, targets,
 			person, crc, dedupe, verdicts, subject, ticket, status, body, key_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)`},
-		{&w.findEvent, 1, 4, "SELECT rnd, received_at, source, dedupe FROM events WHERE seq = ?"},
+		{&w.findEvent, 1, 12, `SELECT rnd, received_at, source, dedupe, kind, targets, crc, verdicts, subject, ticket, status, body
+			FROM events WHERE seq = ?`},
 		{&w.insertRefused, 10, 0, `INSERT INTO refused (seq, rnd, received_at, source, status, reason, content_type, iv, crc, body, key_id)
 			VALUES (?,?,?,?,?,?,?,?,?,?,0)`},
 	}

@@ -104,7 +104,8 @@ func (t *tx) addresses(to []outbox.Address) (targets uint64, beyond []int64) {
 }
 
 // duplicate reports whether the entry repeats one of this transaction or of
-// the window, and if so fills in its result.
+// the window, and if so fills in its result. What repeats a damaged event is
+// new: that one will not be sent, and nothing else brings it back.
 func (t *tx) duplicate(ctx context.Context, e *outbox.Entry, key uint64, source int64) (bool, error) {
 	ev := e.Event
 	if i, ok := t.fresh[key]; ok {
@@ -118,16 +119,33 @@ func (t *tx) duplicate(ctx context.Context, e *outbox.Entry, key uint64, source 
 	if !ok {
 		return false, nil
 	}
+	first, err := t.stands(ctx, seq)
+	if err != nil || first == nil {
+		return false, err // erased since
+	}
+	if first.received < nanos(e.DedupeSince) || first.source != source || string(first.dedupe) != string(ev.Dedupe[:]) {
+		return false, nil
+	}
+	if err := first.verify(true); err != nil {
+		t.s.report(first, err)
+		return false, nil
+	}
+	e.Duplicate, e.StoredID = true, first.id()
+	return true, nil
+}
+
+// stands reads what verify looks at of an event, nil when it is not there.
+func (t *tx) stands(ctx context.Context, seq int64) (*row, error) {
 	q := t.w.findEvent
 	q.args[0].Value = seq
 	found, err := q.row(ctx)
 	if err != nil || !found {
-		return false, err // not found: erased since
+		return nil, err
 	}
-	if q.int(1) >= nanos(e.DedupeSince) && q.int(2) == source && string(q.blob(3)) == string(ev.Dedupe[:]) {
-		e.Duplicate, e.StoredID = true, idOf(seq, q.int(0))
-	}
-	return e.Duplicate, nil
+	return &row{
+		seq: seq, rnd: q.int(0), received: q.int(1), source: q.int(2), dedupe: q.blob(3), kind: q.int(4), targets: q.int(5), crc: q.int(6),
+		verdicts: q.blob(7), subject: q.text(8), ticket: q.text(9), status: q.text(10), body: q.blob(11),
+	}, nil
 }
 
 // refuse stores what intake could not take.
