@@ -88,7 +88,7 @@ func (l *lane) beginHold(h outbox.Hold, probe time.Duration) {
 
 // nextProbe sets the time of the next probe after one that brought no release.
 func (l *lane) nextProbe(now time.Time, o event.Outcome) {
-	l.probeWait = min(2*l.probeWait, l.d.cfg.Probe)
+	l.probeWait = min(max(2*l.probeWait, firstProbe), l.d.cfg.Probe) // a hold read from the store has no wait yet
 	if o == event.Held {
 		l.probeWait = l.d.cfg.Probe
 	}

@@ -134,6 +134,21 @@ func TestHoldSurvivesARestartAndIsProbedThen(t *testing.T) {
 	})
 }
 
+func TestTargetHeldByFailuresIsNotHammeredAfterARestart(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.run([]Lane{{Name: "hook", Target: w.target(busy)}})
+		for range 5 {
+			w.accept("hook")
+		}
+		again := w.target(busy)
+		w.restart([]Lane{{Name: "hook", Target: again}})
+		w.pass(10 * time.Minute)
+		if n := again.count(); n < 9 || n > 14 {
+			t.Errorf("%d probes in ten minutes after the restart, want one a minute and a few more at first", n)
+		}
+	})
+}
+
 func TestHoldThatCannotBeRecordedIsInForceAndRecordedLater(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		hook := w.target(takes)
