@@ -31,6 +31,7 @@ func (b *batch) size() int { return len(b.Entries) + len(b.Attempts) + len(b.Ref
 // split cuts a batch of two or more in two, the attempts in their order.
 func (b *batch) split() (left, right *batch) {
 	left, right = &batch{}, &batch{}
+	left.KeepRefused, right.KeepRefused = b.KeepRefused, b.KeepRefused
 	e, a, r := len(b.Entries), len(b.Attempts), len(b.Refused)
 	switch { // different things are parted first
 	case a > 0 && e+r > 0:
@@ -123,6 +124,7 @@ func (w *Writer) take() *batch {
 	b := &w.batch
 	b.Entries, b.puts = b.Entries[:0], b.puts[:0]
 	b.Refused, b.refusals = b.Refused[:0], b.refusals[:0]
+	b.KeepRefused = w.cfg.KeepRefused
 
 	w.mu.Lock()
 	defer w.mu.Unlock()

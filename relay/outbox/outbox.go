@@ -111,6 +111,10 @@ type Batch struct {
 	Entries  []*Entry
 	Attempts []Attempt
 	Refused  []*event.Refused
+
+	// KeepRefused says how many refused ones of a source are kept: when Refused
+	// has one of it, the oldest beyond that are erased. nil: all are kept.
+	KeepRefused func(source string) int
 }
 
 // Pending is one delivery to be tried.

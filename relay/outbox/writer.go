@@ -23,9 +23,12 @@ type WriterConfig struct {
 	// before the requests are answered: entries with deliveries, without
 	// duplicates. It must not block, nor keep the slice.
 	Committed func(entries []*Entry)
-	Full      func() bool   // asked by each Put with deliveries; true: refuse it. nil: never
-	Queue     int           // requests that may wait for a commit; 0: 4096
-	Patience  time.Duration // how long one commit may take before all who wait are refused; 0: 10s
+	// KeepRefused goes with each batch: see Batch. It is called in the writer's
+	// goroutine, inside a commit. nil: all are kept.
+	KeepRefused func(source string) int
+	Full        func() bool   // asked by each Put with deliveries; true: refuse it. nil: never
+	Queue       int           // requests that may wait for a commit; 0: 4096
+	Patience    time.Duration // how long one commit may take before all who wait are refused; 0: 10s
 
 	Log     *slog.Logger          // nil: no log
 	Metrics prometheus.Registerer // nil: no metrics

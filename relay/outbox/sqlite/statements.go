@@ -14,7 +14,7 @@ type writer struct {
 	deleteAttempts, deleteRefused, deleteLate *stmt
 	eraseBody, insertLate, setMeta            *stmt
 	seqsBetween, readFinished, readStates     *stmt
-	purgeRefused, deleteJournal               *stmt
+	purgeRefused, keepRefused, deleteJournal  *stmt
 }
 
 // statement is where a prepared statement goes, how many parameters and result
@@ -63,6 +63,8 @@ func (w *writer) forEvents() []statement {
 			FROM events WHERE seq = ?`},
 		{&w.insertRefused, 10, 0, `INSERT INTO refused (seq, rnd, received_at, source, status, reason, content_type, iv, crc, body, key_id)
 			VALUES (?,?,?,?,?,?,?,?,?,?,0)`},
+		{&w.keepRefused, 2, 0, `DELETE FROM refused WHERE seq IN
+			(SELECT seq FROM refused WHERE source = ? ORDER BY received_at DESC, seq DESC LIMIT -1 OFFSET ?)`},
 	}
 }
 

@@ -27,8 +27,30 @@ func (s *Store) Write(ctx context.Context, b *outbox.Batch) error {
 				return err
 			}
 		}
-		return nil
+		return t.keepNewest(ctx, b)
 	})
+}
+
+// keepNewest erases the refused ones beyond what is kept of each source in the
+// batch, so that a sender who is refused all the time does not fill the disk
+// between two purges.
+func (t *tx) keepNewest(ctx context.Context, b *outbox.Batch) error {
+	if b.KeepRefused == nil {
+		return nil
+	}
+	looked := make(map[string]bool, 1)
+	for _, r := range b.Refused {
+		if looked[r.Source] {
+			continue
+		}
+		looked[r.Source] = true
+		a := t.w.keepRefused.args
+		a[0].Value, a[1].Value = t.s.names.find(kindSource, r.Source), int64(max(0, b.KeepRefused(r.Source)))
+		if err := t.w.keepRefused.run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // put stores one entry, unless it is a duplicate.

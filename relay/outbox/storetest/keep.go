@@ -122,6 +122,47 @@ func (suite) RefusedOnesAreKeptThroughTheWriter(t *testing.T, e *env) {
 	same(t, "refused", e.listRefused(t, outbox.Filter{}), []event.Refused{*r})
 }
 
+func (suite) RefusedOnesBeyondTheNumberAreErasedAtOnce(t *testing.T, e *env) {
+	keep := func(source string) int { return map[string]int{"few": 3, "none": 0}[source] }
+	expect := func(source string, want []*event.Refused) {
+		t.Helper()
+		var got []string
+		for _, r := range e.listRefused(t, outbox.Filter{Source: source}) {
+			got = append([]string{r.ID.String()}, got...)
+		}
+		var ids []string
+		for _, r := range want {
+			ids = append(ids, r.ID.String())
+		}
+		same(t, "kept of "+source, got, ids)
+	}
+	of := func(source string) *event.Refused { r := e.refused(); r.Source = source; return r }
+
+	other := of("other")
+	e.write(t, &outbox.Batch{Refused: []*event.Refused{other}}) // nil keeps all
+	var few []*event.Refused
+	for range 5 {
+		batch := &outbox.Batch{Refused: []*event.Refused{of("few"), of("few"), of("none")}, KeepRefused: keep}
+		e.write(t, batch)
+		few = append(few, batch.Refused[:2]...)
+		expect("few", few[max(0, len(few)-3):])
+	}
+	expect("none", nil)
+	expect("other", []*event.Refused{other})
+}
+
+func (suite) RefusedOnesBeyondTheNumberAreErasedThroughTheWriter(t *testing.T, e *env) {
+	w := outbox.NewWriter(outbox.WriterConfig{Store: e.s, KeepRefused: func(string) int { return 2 }})
+	stop := run(t, w)
+	defer stop()
+	for range 5 {
+		if err := w.Refuse(t.Context(), e.refused()); err != nil {
+			t.Fatal("refuse:", err)
+		}
+	}
+	same(t, "kept", len(e.listRefused(t, outbox.Filter{})), 2)
+}
+
 func (suite) RefusedOnesAreNoEvents(t *testing.T, e *env) {
 	r := e.refused()
 	e.write(t, &outbox.Batch{Refused: []*event.Refused{r}})

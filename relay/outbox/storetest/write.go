@@ -126,10 +126,15 @@ func isRepeat(t *testing.T, in, first *outbox.Entry) {
 func runWriter(t *testing.T, s outbox.Store) (w *outbox.Writer, stop func()) {
 	t.Helper()
 	w = outbox.NewWriter(outbox.WriterConfig{Store: s})
+	return w, run(t, w)
+}
+
+func run(t *testing.T, w *outbox.Writer) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
-	return w, func() {
+	return func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error("run:", err)
