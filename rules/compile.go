@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,13 +25,15 @@ const (
 
 // program is one compiled expression. It is immutable and shared.
 type program struct {
-	source string      // as written: explaining compiles it anew
-	origin position    // where it stands in the text around it
-	code   *vm.Program // what runs
-	names  []string    // what it reads of the environment
-	loops  bool        // it goes through lists, which leaves values in the machine
-	root   ast.Node    // after optimisation, with types
-	parsed ast.Node    // as parsed
+	source  string      // as written: explaining compiles it anew
+	origin  position    // where it stands in the text around it
+	code    *vm.Program // what runs
+	names   []string    // what it reads of the environment
+	loops   bool        // it goes through lists, which leaves values in the machine
+	work    int         // what may be spent on one evaluation
+	metered bool        // it spends anything
+	root    ast.Node    // after optimisation, with types
+	parsed  ast.Node    // as parsed
 }
 
 // position is 1-based, columns in characters; the zero value is unknown.
@@ -103,7 +106,11 @@ func (e *Env) compileHere(source string, when bool) (*program, []Problem) {
 	if err != nil {
 		return nil, append(c.problems, compileProblem(source, root, err))
 	}
-	p := &program{source: source, code: code, names: c.names(), root: code.Node(), parsed: root}
+	p := &program{source: source, code: code, names: c.names(), root: code.Node(), parsed: root, work: workInTexts}
+	if when {
+		p.work = workInRules
+	}
+	p.metered = slices.Contains(code.Constants, any(nameMeter))
 	for _, op := range code.Bytecode {
 		p.loops = p.loops || op == vm.OpBegin
 	}
@@ -158,7 +165,7 @@ func build(source string, options []expr.Option) (p *vm.Program, err error) {
 			p, err = nil, errors.New("the compiler gave up")
 		}
 	}()
-	return expr.Compile(source, options...)
+	return buildMetered(source, options)
 }
 
 // kind is the type of the program's value; reflect.Invalid when it can be anything.

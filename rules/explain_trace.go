@@ -86,6 +86,7 @@ func (t *tracer) compile(source string, options []expr.Option) (code *vm.Program
 	t.instrument(&tree.Node)
 	config.Functions[nameEnter] = &builtin.Function{Name: nameEnter, Func: t.enter}
 	config.Functions[nameLeave] = &builtin.Function{Name: nameLeave, Func: t.leave}
+	addMeter(&tree.Node, config)
 	return compiler.Compile(tree, config)
 }
 

@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"math"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +26,7 @@ import (
 //	|                      | or from a text in Go's layout f                                              |
 //	| timezone("…")        | a time zone by its name: received_at.In(timezone("Europe/Berlin"))           |
 //	| replace(x, old, new) | as in the language, but refused when the result could pass 1 MiB             |
+//	| join(list, glue)     | as in the language, but refused when the result could pass 1 MiB             |
 //	| uniq(list)           | as in the language, but of at most 1,000 elements                            |
 //
 // mask, initials and truncate take any value, and nil as "".
@@ -46,6 +46,8 @@ func languageOptions() []expr.Option {
 		expr.Function("replace", replaceFunc,
 			new(func(string, string, string) string), new(func(string, string, string, int) string)),
 		expr.Function("uniq", uniqFunc, new(func([]any) []any)),
+		expr.Function("join", joinFunc,
+			strings.Join, new(func([]any, string) string), new(func([]any) string), new(func([]string) string)),
 		expr.Patch(fixedTimezone{}),
 		expr.Patch(loopBudget{}),
 		expr.Patch(noFindLast{}),
@@ -226,35 +228,4 @@ func loadZone(name string) (*time.Location, error) {
 		return nil, fmt.Errorf("load time zone %q: depends on the machine", name)
 	}
 	return time.LoadLocation(name)
-}
-
-// uniqFunc bounds what compares every element with every other.
-func uniqFunc(args ...any) (any, error) {
-	if v := reflect.ValueOf(args[0]); v.Kind() == reflect.Slice && v.Len() > 1000 {
-		return nil, funcError("uniq() takes at most 1,000 elements")
-	}
-	return builtin.Builtins[builtin.Index["uniq"]].Func(args...)
-}
-
-// maxReplaced bounds what replace() may make: with an empty or short old text
-// and a long new one it multiplies sizes.
-const maxReplaced = 1 << 20
-
-func replaceFunc(args ...any) (any, error) {
-	s, ok1 := args[0].(string)
-	old, ok2 := args[1].(string)
-	with, ok3 := args[2].(string)
-	if !ok1 || !ok2 || !ok3 {
-		return nil, funcError("replace() needs texts")
-	}
-	n := -1
-	if len(args) > 3 {
-		if n, ok1 = toInt(args[3]); !ok1 {
-			return nil, funcError("replace() needs an integer as its fourth argument")
-		}
-	}
-	if strings.Count(s, old)*len(with) > maxReplaced {
-		return nil, funcError("replace() would make too long a text")
-	}
-	return strings.Replace(s, old, with, n), nil
 }

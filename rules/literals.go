@@ -114,7 +114,7 @@ func (p *program) checkCalls() (problem Problem, bad bool) {
 	ast.Walk(&p.root, visitor(func(n ast.Node) {
 		switch n := n.(type) {
 		case *ast.CallNode:
-			if n.Callee.Type().Kind() != reflect.Func {
+			if !ours(n) && n.Callee.Type().Kind() != reflect.Func {
 				report(n, Problem{Message: "this is a value, not a function"})
 			}
 		case *ast.MemberNode:

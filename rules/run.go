@@ -11,16 +11,15 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// Budgets of one evaluation, and of what a machine keeps between two. The
-// virtual machine has no clock to stop it: loopBudget makes every turn of a loop
-// count as an element made, so that nested loops over a long list end too.
+// Budgets of one evaluation, and of what a machine keeps between two. What takes
+// time is paid for out of another: see meter.
 const (
-	memoryBudget = 100_000 // elements of lists, ranges and objects made, turns of loops
+	memoryBudget = 100_000 // elements of lists, ranges and objects made
 	keptStack    = 256
 )
 
-// loopBudget puts a range of one element before the body of every loop: the
-// cheapest thing the machine counts.
+// loopBudget puts a step before the body of every loop, where a turn is paid for
+// in the end. Until then it is a range of one element, which has no effect.
 type loopBudget struct{}
 
 // Visit changes the bodies of any(), all(), filter() and the like.
@@ -42,6 +41,7 @@ func (loopBudget) Visit(n *ast.Node) {
 type machine struct {
 	vars  map[string]any
 	vm    vm.VM
+	meter meter
 	loops bool   // the vm has gone through lists since it was clean
 	seen  []bool // scratch of Decide
 }
@@ -194,6 +194,10 @@ func (m *machine) run(p *program) (v any, err error) {
 		}
 	}()
 	m.loops = m.loops || p.loops
+	if p.metered {
+		m.meter.left = p.work
+		m.vars[nameMeter] = &m.meter
+	}
 	v, err = m.vm.Run(p.code, m.vars)
 	if err != nil {
 		return nil, p.failure(err)
