@@ -26,8 +26,9 @@ const (
 	sweep        // let deliveries die whose time is up
 	findProbe
 	claimRetries
-	claimFresh // never tried
-	pullForward
+	claimFresh   // never tried
+	pullForward  // what waits for its next attempt, after a hold
+	bringForward // next attempts planned by a clock that was ahead
 )
 
 // job is what the clerk should do now. Called with mu held.
@@ -45,6 +46,8 @@ func (l *lane) job(now time.Time) job {
 		return idle
 	case !l.sweepAt.IsZero() && !now.Before(l.sweepAt):
 		return sweep
+	case !l.notAfter.IsZero():
+		return bringForward
 	case l.held():
 		if l.hold.ByHand || l.probing || l.running >= l.spec.Concurrency || l.onDisk() <= 0 || now.Before(l.probeAt) {
 			return idle
@@ -125,6 +128,8 @@ func (l *lane) do(what job) error {
 		return l.claimFresh(ctx)
 	case pullForward:
 		return l.pullForward(ctx)
+	case bringForward:
+		return l.bringForward(ctx)
 	default:
 		return nil
 	}

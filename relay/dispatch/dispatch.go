@@ -113,7 +113,10 @@ func New(cfg Config) *Dispatcher {
 	if cfg.Memory <= 0 {
 		cfg.Memory = 32 << 20
 	}
-	d := &Dispatcher{cfg: cfg, log: cfg.Log, now: cfg.Now, metrics: newMetrics(cfg.Metrics), slots: make(chan struct{}, claimsAtOnce)}
+	// Without its monotonic part, so that all times compare alike, those from
+	// the store too: see clockWatch.
+	now := func() time.Time { return cfg.Now().Round(0) }
+	d := &Dispatcher{cfg: cfg, log: cfg.Log, now: now, metrics: newMetrics(cfg.Metrics), slots: make(chan struct{}, claimsAtOnce)}
 	d.lanes.Store(&map[string]*lane{})
 	d.storeOK.Store(true)
 	if cfg.Metrics != nil {
@@ -151,11 +154,19 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 }
 
 // housekeeping lets each lane look after what no event tells it of: deliveries
-// whose time is up, memory it no longer needs, clocks that were set.
+// whose time is up, memory it no longer needs, a clock that was set back.
 func (d *Dispatcher) housekeeping(ctx context.Context) {
+	clock := clockWatch{wall: d.now(), steady: time.Now()}
 	for sleep(ctx, time.Minute) == nil {
-		stale := false
+		stale, now := false, d.now()
+		back := clock.look(now)
+		if back > 0 {
+			d.log.Warn("the clock was set back", "by", back.Round(time.Second).String())
+		}
 		for _, l := range *d.lanes.Load() {
+			if back > 0 {
+				l.setBack(now, back)
+			}
 			stale = l.tick() || stale
 		}
 		if stale {

@@ -46,6 +46,7 @@ type lane struct {
 	after      int64
 	filling    bool // the clerk is claiming what was never tried
 	nextRetry  time.Time
+	notAfter   time.Time // next attempts later than this are to be brought forward to it; zero: none
 	retryGate  time.Time // claims of retries are batched: none before this
 	clerking   bool
 	storeAt    time.Time // the store failed: not before this

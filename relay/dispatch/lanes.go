@@ -110,6 +110,7 @@ func (l *lane) load(c outbox.Count) {
 	if c.Pending > 0 {
 		l.oldest = earlier(l.oldest, c.Oldest)
 		l.lookAgain()
+		l.distrustStored()
 	}
 }
 

@@ -95,6 +95,7 @@ func (l *lane) set(to *spec) (closing target.Target) {
 		l.dropQueue()
 		if l.onDisk() > 0 {
 			l.lookAgain()
+			l.distrustStored()
 		}
 	}
 	l.kick()

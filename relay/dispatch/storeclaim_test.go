@@ -73,7 +73,7 @@ func (s *store) Advance(_ context.Context, to []outbox.Address, now time.Time, l
 	if s.readErr != nil {
 		return 0, s.readErr
 	}
-	s.advances++
+	defer func() { s.advances += min(n, 1) }()
 	for _, a := range to {
 		for _, r := range s.waiting[a] {
 			if n < limit && r.nextAt.After(now) {

@@ -117,6 +117,10 @@ func (l *lane) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.live = false
+	l.disarm()
+}
+
+func (l *lane) disarm() {
 	if l.armed && l.timer.Stop() {
 		l.armed = false
 		l.d.wg.Done()

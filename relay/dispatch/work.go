@@ -98,6 +98,7 @@ func (l *lane) try(s *spec, it item, probe bool) {
 		return
 	}
 	t := attempt{item: it, s: s, probe: probe, begun: l.d.now()}
+	start := time.Now() // its end tells how long it took, whatever happens to the clock
 	t.res, t.panicked = send(l.d.sendCtx, s.Target, &target.Message{
 		DeliveryID: it.Key.String(),
 		Recipient:  it.Key.Address.Recipient(),
@@ -105,7 +106,7 @@ func (l *lane) try(s *spec, it item, probe bool) {
 		Event:      ev,
 		Now:        t.begun,
 	})
-	t.ended = l.d.now()
+	t.ended, t.took = l.d.now(), time.Since(start)
 	if l.d.sendCtx.Err() != nil && t.res.Outcome != event.Delivered && t.res.Outcome != event.Rejected {
 		t.interrupted = true
 		t.res = target.Result{Outcome: event.Retry, Reason: reasonInterrupted, Tries: t.res.Tries}
@@ -120,6 +121,7 @@ type attempt struct {
 	probe        bool
 	interrupted  bool // by our shutdown: says nothing about the target
 	begun, ended time.Time
+	took         time.Duration
 	res          target.Result
 	panicked     error
 }
@@ -186,7 +188,7 @@ func (l *lane) settle(t *attempt) {
 // outcome is what the store will be told. r is the jitter.
 func (t *attempt) outcome(r float64) outbox.Attempt {
 	a := outbox.Attempt{
-		Key: t.Key, Number: t.Attempts + 1, At: t.begun, Duration: t.ended.Sub(t.begun),
+		Key: t.Key, Number: t.Attempts + 1, At: t.begun, Duration: t.took,
 		Outcome: t.res.Outcome, Status: t.res.Status, Reason: t.res.Reason, Tries: max(1, t.res.Tries),
 	}
 	retry := t.s.Retry

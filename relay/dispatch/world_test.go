@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,7 @@ type world struct {
 	reg  *prometheus.Registry
 	ids  event.IDs
 	log  logText
+	gain atomic.Int64 // nanoseconds by which the clock is ahead
 	stop func() error // ends the dispatcher as SIGTERM does; a second call does nothing
 
 	mu       sync.Mutex
@@ -84,6 +86,7 @@ func (w *world) run(lanes []Lane, change ...func(*Config)) {
 		Queue: queueCap,
 		Store: w.store, Recorder: w.store, Metrics: w.reg,
 		Decode: func(ev *event.Event) error { ev.Fields = map[string]any{"id": ev.Subject}; return nil },
+		Now:    w.now,
 		Log:    slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 	for _, c := range change {
@@ -133,8 +136,11 @@ func (w *world) restart(lanes []Lane, change ...func(*Config)) {
 	w.run(lanes, change...)
 }
 
+// now is what the clock shows.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.gain.Load())) }
+
 func (w *world) event() *event.Event {
-	now := time.Now().UTC()
+	now := w.now().UTC()
 	return &event.Event{
 		ID: w.ids.New(now), Source: "preventor", ReceivedAt: now, Subject: "i-1",
 		Body: []byte(`{"id":"i-1"}`), Fields: map[string]any{"id": "i-1"},
@@ -160,7 +166,7 @@ func (w *world) waiting(n int, to outbox.Address, due time.Duration) {
 		k := outbox.Key{Event: ev.ID, Address: to}
 		w.with(func() {
 			w.insert(&outbox.Entry{Event: ev, To: []outbox.Address{to}})
-			_ = w.finish(&outbox.Attempt{Key: k, Number: 1, Outcome: event.Retry, NextAt: time.Now().Add(due)})
+			_ = w.finish(&outbox.Attempt{Key: k, Number: 1, Outcome: event.Retry, NextAt: w.now().Add(due)})
 		})
 	}
 }
