@@ -11,7 +11,8 @@ import (
 
 // metrics are those that attempts write. What can be read off a lane (pending,
 // oldest, held) is collected at the scrape instead. Labels are names from the
-// config; a target that is gone takes its series with it.
+// config; a target that is gone takes its series with it, but for the gauges of
+// what waits for it, which somebody has to see.
 type metrics struct {
 	attempts        *prometheus.CounterVec
 	attemptSeconds  *prometheus.HistogramVec
@@ -98,11 +99,11 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, name)
 	}
 	for _, s := range g.d.Status() {
-		if s.Kind == "" {
-			continue
-		}
 		gauge(g.pending, float64(s.Pending), s.Name)
 		gauge(g.oldest, age(now, s.Oldest).Seconds(), s.Name)
+		if s.Kind == "" { // gone from the config, and deliveries wait for it
+			continue
+		}
 		held := 0.0
 		if s.Held {
 			held = 1

@@ -41,10 +41,12 @@ func TestMetricsSayWhatIsStuckFailingAndDead(t *testing.T) {
 			# HELP relay_oldest_pending_seconds Age of the oldest pending delivery, 0 when there is none.
 			# TYPE relay_oldest_pending_seconds gauge
 			relay_oldest_pending_seconds{target="bad"} 45
+			relay_oldest_pending_seconds{target="gone"} 45
 			relay_oldest_pending_seconds{target="good"} 0
 			# HELP relay_pending Deliveries waiting or being tried.
 			# TYPE relay_pending gauge
 			relay_pending{target="bad"} 2
+			relay_pending{target="gone"} 1
 			relay_pending{target="good"} 0
 			# HELP relay_target_held 1 while the target is on hold.
 			# TYPE relay_target_held gauge
@@ -64,15 +66,35 @@ func TestMetricsSayWhatIsStuckFailingAndDead(t *testing.T) {
 	})
 }
 
-func TestMetricsOfATargetThatIsGoneAreRemoved(t *testing.T) {
+func TestMetricsOfATargetThatIsGoneAreRemovedButWhatWaitsForItIsSeen(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.run([]Lane{{Name: "hook", Target: w.target(broken)}})
+		w.run([]Lane{{Name: "hook", Target: w.target(broken)}, {Name: "idle", Target: w.target(takes)}})
 		w.accept("hook")
 		w.accept("hook")
+		w.accept("idle")
 		w.reload(nil)
+		w.pass(45 * time.Second)
+		want := `
+			# HELP relay_oldest_pending_seconds Age of the oldest pending delivery, 0 when there is none.
+			# TYPE relay_oldest_pending_seconds gauge
+			relay_oldest_pending_seconds{target="hook"} 45
+			# HELP relay_pending Deliveries waiting or being tried.
+			# TYPE relay_pending gauge
+			relay_pending{target="hook"} 2
+		`
+		if err := testutil.GatherAndCompare(w.reg, strings.NewReader(want)); err != nil {
+			t.Error(err)
+		}
+		for _, d := range w.pendingAt("hook") {
+			w.d.Override(d, event.Discarded, "", func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
 		w.pass(time.Second)
 		if n, err := testutil.GatherAndCount(w.reg); err != nil || n != 0 {
-			t.Errorf("%d series of targets that are gone: %v", n, err)
+			t.Errorf("%d series of a target that is gone and has nothing waiting: %v", n, err)
 		}
 	})
 }
