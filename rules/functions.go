@@ -14,43 +14,72 @@ import (
 	"github.com/expr-lang/expr/builtin"
 )
 
-// Functions of our own, beside those of the expression language (upper, lower,
-// trim, split, join, len, any, all, filter, map, round, …):
-//
-//	| function             | gives                                                                        |
-//	| -------------------- | ---------------------------------------------------------------------------- |
-//	| mask(x)              | the first character and ***: "J***"; nothing of a text of up to two          |
-//	| initials(x)          | the first letter of each word: "J. D."                                       |
-//	| truncate(x, n)       | at most n characters, the last of them … when something was cut              |
-//	| date(x), date(x, f)  | a time, UTC: from epoch milliseconds, from an RFC 3339 or YYYY-MM-DD text,   |
-//	|                      | or from a text in Go's layout f                                              |
-//	| timezone("…")        | a time zone by its name: received_at.In(timezone("Europe/Berlin"))           |
-//	| replace(x, old, new) | as in the language, but refused when the result could pass 1 MiB             |
-//	| join(list, glue)     | as in the language, but refused when the result could pass 1 MiB             |
-//	| uniq(list)           | as in the language, but of at most 1,000 elements                            |
-//
-// mask, initials and truncate take any value, and nil as "".
-//
-// These of the language are off: now, since a replay must decide the same;
-// keys, values, toPairs and fromPairs, since their order changes from run to
-// run; repeat, since a number in a payload could ask for any amount of memory;
-// findLast and findLastIndex, which compute wrong values (see noFindLast).
+// function is a function of ours, or one of the language that works otherwise
+// here. The README's table is made of these.
+type function struct {
+	name  string
+	call  string // with its arguments, as its users read it
+	gives string // the type of its value
+	doc   string
+	do    func(...any) (any, error)
+	types []any
+}
+
+// ownFunctions are few: the language has upper, lower, trim, split, len, any,
+// all, filter, map, round and many more. mask, initials and truncate take any
+// value, and nil as "".
+func ownFunctions() []function {
+	return []function{
+		{
+			"date", "date(x), date(x, layout)", "time",
+			"a time in UTC: of epoch milliseconds, of an RFC 3339 or YYYY-MM-DD text, or of a text in a layout as Go writes it (`02.01.2006`)",
+			dateFunc,
+			[]any{new(func(any) time.Time), new(func(any, string) time.Time)},
+		},
+		{
+			"initials", "initials(x)", "string", "the first letter of each word: `J. D.`",
+			initialsFunc,
+			[]any{new(func(any) string)},
+		},
+		{
+			"join", "join(list, glue)", "string", "as in the language; fails when the result could pass 1 MiB",
+			joinFunc,
+			[]any{strings.Join, new(func([]any, string) string), new(func([]any) string), new(func([]string) string)},
+		},
+		{
+			"mask", "mask(x)", "string", "the first character and `***`; of a text of one or two characters only the latter",
+			maskFunc,
+			[]any{new(func(any) string)},
+		},
+		{
+			"replace", "replace(x, old, new)", "string", "as in the language; fails when the result could pass 1 MiB",
+			replaceFunc,
+			[]any{new(func(string, string, string) string), new(func(string, string, string, int) string)},
+		},
+		{
+			"timezone", `timezone("…")`, "time zone", "by its IANA name: `received_at.In(timezone(\"Europe/Berlin\"))`",
+			timezoneFunc,
+			[]any{new(func(string) *time.Location)},
+		},
+		{
+			"truncate", "truncate(x, n)", "string", "at most n characters, the last of them `…` when something was cut",
+			truncateFunc,
+			[]any{new(func(any, int) string)},
+		},
+		{
+			"uniq", "uniq(list)", "list", "as in the language, of at most 1,000 elements",
+			uniqFunc,
+			[]any{new(func([]any) []any)},
+		},
+	}
+}
+
 func languageOptions() []expr.Option {
 	opts := []expr.Option{
-		expr.MaxNodes(maxNodes),
-		expr.Function("mask", maskFunc, new(func(any) string)),
-		expr.Function("initials", initialsFunc, new(func(any) string)),
-		expr.Function("truncate", truncateFunc, new(func(any, int) string)),
-		expr.Function("date", dateFunc, new(func(any) time.Time), new(func(any, string) time.Time)),
-		expr.Function("timezone", timezoneFunc, new(func(string) *time.Location)),
-		expr.Function("replace", replaceFunc,
-			new(func(string, string, string) string), new(func(string, string, string, int) string)),
-		expr.Function("uniq", uniqFunc, new(func([]any) []any)),
-		expr.Function("join", joinFunc,
-			strings.Join, new(func([]any, string) string), new(func([]any) string), new(func([]string) string)),
-		expr.Patch(fixedTimezone{}),
-		expr.Patch(loopBudget{}),
-		expr.Patch(noFindLast{}),
+		expr.MaxNodes(maxNodes), expr.Patch(fixedTimezone{}), expr.Patch(loopBudget{}), expr.Patch(noFindLast{}),
+	}
+	for _, f := range ownFunctions() {
+		opts = append(opts, expr.Function(f.name, f.do, f.types...))
 	}
 	for _, name := range switchedOff() {
 		opts = append(opts, expr.DisableBuiltin(name))
@@ -58,13 +87,23 @@ func languageOptions() []expr.Option {
 	return opts
 }
 
+// switchedOff are functions of the language that cannot be called: now, since a
+// replay must decide the same; keys, values, toPairs and fromPairs, since their
+// order changes from run to run; repeat, since a number in a payload could ask
+// for any amount of memory; findLast and findLastIndex, which compute wrong
+// values (see noFindLast).
 func switchedOff() []string {
 	return []string{"now", "keys", "values", "toPairs", "fromPairs", "repeat", "findLast", "findLastIndex"}
 }
 
 // functionNames are all functions an expression may call.
 func functionNames() []string {
-	names := []string{"mask", "initials", "truncate"} // the others replace builtins
+	var names []string
+	for _, f := range ownFunctions() {
+		if _, replaced := builtin.Index[f.name]; !replaced {
+			names = append(names, f.name)
+		}
+	}
 	off := switchedOff()
 	for _, name := range builtin.Names {
 		if !slices.Contains(off, name) {
