@@ -73,6 +73,7 @@ usage:
   invitation-relay explain -c relay.yaml X   say why somebody heard of webhook X, or nobody
   invitation-relay test -c relay.yaml        run the tests of the rules
   invitation-relay diff -c relay.yaml NEW    say what would go elsewhere under NEW
+  invitation-relay doctor -c relay.yaml      find what is wrong outside the config
   invitation-relay serve -c relay.yaml       run the relay
   invitation-relay simulate -c relay.yaml    be the vendor, and send a sample
   invitation-relay schema                    print the JSON Schema of the config
@@ -104,7 +105,7 @@ func newRoot(w *world) *cobra.Command {
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
 	root.AddCommand(newServe(w), newCheck(w), newInit(w), newDemo(w), newSimulate(w), newVersion(w))
-	root.AddCommand(newExplain(w), newTest(w), newDiff(w), newSchema(w), newCompletion(w))
+	root.AddCommand(newExplain(w), newTest(w), newDiff(w), newSchema(w), newCompletion(w), newDoctor(w))
 	root.CompletionOptions.DisableDefaultCmd = true // ours explains itself as the others do
 	withCompletion(w, root)
 	setHelp(root, rootHelp)

@@ -249,3 +249,24 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 		}
 	}
 }
+
+func TestInUseAsksTheLockAndLeavesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	ask := func(want bool) {
+		t.Helper()
+		if used, err := InUse(path); err != nil || used != want {
+			t.Errorf("in use: %t (%v), want %t", used, err, want)
+		}
+	}
+	ask(false)
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) > 0 {
+		t.Errorf("it made %v (%v)", entries, err)
+	}
+	s := openStore(t, Config{Path: path})
+	ask(true)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ask(false)
+	openStore(t, Config{Path: path})
+}
