@@ -57,8 +57,9 @@ func (r *Relay) open(ctx context.Context, cfg *config.Config) error {
 	r.ids.Floor(store.LastSeq())
 	r.outbox = outbox.NewWriter(outbox.WriterConfig{
 		Store: store, Log: r.log.With("component", "outbox"), Metrics: r.reg,
-		Committed: func(entries []*outbox.Entry) { r.dispatch.Offer(entries) },
-		Full:      r.full,
+		Committed:   func(entries []*outbox.Entry) { r.dispatch.Offer(entries) },
+		Full:        r.full,
+		KeepRefused: func(source string) int { return r.plan.Load().keepRefused(source) },
 	})
 	r.dispatch = dispatch.New(dispatch.Config{
 		Store: store, Recorder: r.outbox, Log: r.log.With("component", "dispatch"), Metrics: r.reg, Now: r.opts.Now,

@@ -77,6 +77,20 @@ func (p *plan) decode(ev *event.Event) error {
 	return err
 }
 
+// keepRefused is how many refused requests of a source are kept.
+func (p *plan) keepRefused(name string) int {
+	if s, ok := p.sources[name]; ok {
+		return s.most
+	}
+	return mostRefused
+}
+
+// mostRefused are kept of a source that is no longer in the config, for refusedFor.
+const (
+	mostRefused = 1000
+	refusedFor  = 7 * 24 * time.Hour
+)
+
 // rowsKept is how long dead letters and rows without bodies are kept.
 const rowsKept = 90 * 24 * time.Hour
 
@@ -85,11 +99,10 @@ func (p *plan) retention(now time.Time) outbox.Retention {
 		Bodies: now.Add(-p.cfg.Store.Retention),
 		Rows:   now.Add(-max(rowsKept, p.cfg.Store.Retention)),
 		RefusedAfter: func(name string) (time.Time, int) {
-			s, ok := p.sources[name]
-			if !ok {
-				return now.Add(-7 * 24 * time.Hour), 1000
+			if s, ok := p.sources[name]; ok {
+				return now.Add(-s.keep), s.most
 			}
-			return now.Add(-s.keep), s.most
+			return now.Add(-refusedFor), mostRefused
 		},
 	}
 }

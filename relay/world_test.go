@@ -89,9 +89,12 @@ func (w *world) accepted(body string) {
 }
 
 // reload asks the admin API for one.
-func (w *world) reload() (int, string) {
+func (w *world) reload() (int, string) { return w.send(http.MethodPost, w.admin+"/-/reload") }
+
+// send makes a request without a body.
+func (w *world) send(method, url string) (int, string) {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.admin+"/-/reload", nil)
+	req, err := http.NewRequestWithContext(w.t.Context(), method, url, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
