@@ -3,7 +3,6 @@ package target
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"strconv"
 	"time"
 )
@@ -40,7 +39,7 @@ func (e *Email) Probe(ctx context.Context, each time.Duration) []Finding {
 	switch {
 	case state == nil && e.cfg.TLS == mailTLSOpportunistic:
 		found = append(found, Finding{Warn, "the server offers no STARTTLS: mail goes to it unencrypted"})
-	case state == nil && !isLoopbackAddr(net.Addr(tcp.RemoteAddr())):
+	case state == nil && !isLoopbackAddr(tcp.RemoteAddr()):
 		found = append(found, Finding{Warn, "mail goes to the server unencrypted, as tls: none says"})
 	}
 	if e.cfg.Username != "" {
