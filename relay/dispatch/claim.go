@@ -210,6 +210,7 @@ func (l *lane) startProbe(p outbox.Pending) {
 		return
 	case l.expired(&p, now):
 		l.sweepAt, l.probeAt = now, now.Add(time.Second) // let it die first
+		l.wide.on = l.wide.on || p.Key.Event.Seq() >= l.spec.sweepBefore(now)
 		return
 	case !l.token(now):
 		l.throttled, l.probeAt = false, l.tokenAt
@@ -223,50 +224,4 @@ func (l *lane) startProbe(p outbox.Pending) {
 	s.begin()
 	l.probing = true
 	l.d.wg.Go(func() { l.probe(s, it) })
-}
-
-// sweep lets deliveries die whose time is up while they wait on disk, in
-// batches.
-func (l *lane) sweep(ctx context.Context) error {
-	q, now, ok := l.query()
-	if !ok {
-		return nil
-	}
-	s := l.spec
-	q.DueBy, q.Limit = whenever(now), sweepBatch+len(l.keys)
-	if s.Retry.MaxAge > 0 {
-		q.BeforeSeq = event.SeqAt(now.Add(time.Millisecond - s.Retry.MaxAge))
-	} else {
-		q.AfterSeq = math.MaxInt64 // those never tried have their one attempt before them
-	}
-	l.sweepAt = time.Time{}
-	l.mu.Unlock()
-
-	var ends []*ending
-	err := l.claim(ctx, q, func(c claimed) {
-		for i := range c.rows {
-			p := &c.rows[i]
-			if !l.expired(p, now) {
-				continue
-			}
-			l.take(p)
-			l.ending++
-			ends = append(ends, l.death(s, p, s.Retry.tooLate("")))
-		}
-		switch {
-		case !c.full:
-			l.stale = true // the oldest is among those that died, or it was not as old as noted
-		case len(ends) > 0:
-			l.sweepAt = now.Add(sweepPause)
-		}
-	})
-	if len(ends) > 0 {
-		first := ends[0].a.Key
-		l.d.log.Error("deliveries are dead", "delivery_id", first.String(), "event_id", first.Event.String(),
-			"target", l.name, "count", len(ends), "err", ends[0].a.Reason)
-	}
-	for _, e := range ends {
-		l.d.record(e)
-	}
-	return err
 }

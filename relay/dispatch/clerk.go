@@ -7,8 +7,6 @@ import (
 
 const (
 	claimBatch   = 256
-	sweepBatch   = 500
-	sweepPause   = 100 * time.Millisecond // between batches, for their commit
 	advanceBatch = 1000
 	claimsAtOnce = 4 // over all lanes: hundreds of them start at the same time
 

@@ -36,7 +36,7 @@ func (l *lane) setBack(now time.Time, by time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, t := range []*time.Time{
-		&l.nextRetry, &l.retryGate, &l.storeAt, &l.sweepAt, &l.unsavedAt, &l.tokenAt, &l.waitUntil, &l.waitSet, &l.probeAt,
+		&l.nextRetry, &l.retryGate, &l.storeAt, &l.sweepAt, &l.unsavedAt, &l.tokenAt, &l.waitUntil, &l.waitSet, &l.probeAt, &l.wide.gate,
 	} {
 		if !t.IsZero() {
 			*t = t.Add(-by)

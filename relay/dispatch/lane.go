@@ -52,9 +52,11 @@ type lane struct {
 	storeAt    time.Time // the store failed: not before this
 	storeWait  time.Duration
 	sweepAt    time.Time // zero: nothing can be past its max_age
+	wide       wideSweep
 	pull       int       // waiting deliveries still to be made due after a hold
 	oldest     time.Time // at or before the receipt of the oldest delivery on disk only; zero: none
 	stale      bool      // oldest has ended: ask the store
+	counted    bool      // the store has been asked since a sweep found nothing
 	pending    int
 	delivered  int
 	dead       int

@@ -245,7 +245,7 @@ func (d *Dispatcher) refreshOldest(ctx context.Context) {
 		if at := oldest[name]; !at.IsZero() {
 			l.mu.Lock()
 			if l.stale {
-				l.oldest, l.stale = at, false
+				l.oldest, l.stale, l.counted = at, false, true
 			}
 			l.mu.Unlock()
 		}

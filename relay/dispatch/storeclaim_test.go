@@ -59,6 +59,9 @@ func (s *store) claim(q outbox.Query) (due []outbox.Pending, next time.Time, err
 		}
 	}
 	slices.SortFunc(tried, func(a, b outbox.Key) int {
+		if q.BeforeSeq != 0 {
+			return cmp.Compare(a.Event.Seq(), b.Event.Seq())
+		}
 		return cmp.Or(s.rows[a].nextAt.Compare(s.rows[b].nextAt), cmp.Compare(a.Event.Seq(), b.Event.Seq()))
 	})
 	for _, k := range tried[:min(len(tried), max(0, q.Limit-len(due)))] {

@@ -1,0 +1,63 @@
+package dispatch
+
+import (
+	"testing"
+	"time"
+
+	"invitation-relay/relay/event"
+)
+
+func TestMaxAgeIsKeptWhenIdsRunAheadOfTheClock(t *testing.T) {
+	for name, hold := range map[string]func(w *world){
+		"by hand": func(w *world) {
+			if err := w.d.Hold("hook", "for days"); err != nil {
+				w.Fatal(err)
+			}
+		},
+		"by failures": func(w *world) { w.accept("hook") },
+	} {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.ids.Floor(event.SeqAt(time.Now().Add(1000 * time.Hour)))
+			w.waiting(1200, "hook", time.Minute)
+			hook := w.target(broken)
+			w.run([]Lane{{Name: "hook", Target: hook, Retry: Schedule{MaxAge: 2 * time.Hour}}})
+			hold(w)
+			for range 1300 {
+				w.accept("hook")
+			}
+			w.pass(2*time.Hour + 10*time.Minute)
+			if s := w.status("hook"); s.Dead < 2500 || s.Pending != 0 {
+				t.Errorf("held %s: status %+v", name, s)
+			}
+		})
+	}
+}
+
+func TestMaxAgeIsKeptBehindManyEventsReceivedWhileTheClockWasAhead(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.run([]Lane{{Name: "hook", Target: w.target(broken), Retry: Schedule{MaxAge: 2 * time.Hour}}})
+		if err := w.d.Hold("hook", "for days"); err != nil {
+			t.Fatal(err)
+		}
+		w.gain.Store(int64(1000 * time.Hour))
+		for range 1500 {
+			w.accept("hook")
+		}
+		w.waiting(1500, "hook", time.Minute)
+		w.gain.Store(0)
+		w.waiting(10, "hook", time.Minute)
+		for range 10 {
+			w.accept("hook")
+		}
+		w.restart([]Lane{{Name: "hook", Target: w.target(broken), Retry: Schedule{MaxAge: 2 * time.Hour}}})
+		w.pass(2*time.Hour + 10*time.Minute)
+		if s := w.status("hook"); s.Dead != 20 || s.Pending != 3000 {
+			t.Errorf("status %+v", s)
+		}
+		before := w.asked()
+		w.pass(10 * time.Hour)
+		if n := w.asked() - before; n > 100 {
+			t.Errorf("the store was asked %d times in ten hours with nothing to find", n)
+		}
+	})
+}
