@@ -35,6 +35,7 @@ func (k *checker) check() {
 	k.alarms()
 	k.log()
 	k.unused()
+	k.overlong()
 	k.review()
 }
 

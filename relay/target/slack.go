@@ -223,6 +223,12 @@ func (s *Slack) message(m *Message) ([]byte, error) {
 
 // fillBlocks is the config's blocks for one event, made to fit.
 func (s *Slack) fillBlocks(in *rules.Input) ([]any, error) {
+	blocks, err := s.renderBlocks(in)
+	return fitBlocks(blocks), err
+}
+
+// renderBlocks is the config's blocks for one event, whatever their size.
+func (s *Slack) renderBlocks(in *rules.Input) ([]any, error) {
 	tree, err := s.blocks.Render(in)
 	if err != nil {
 		return nil, err
@@ -238,5 +244,5 @@ func (s *Slack) fillBlocks(in *rules.Input) ([]any, error) {
 	if !ok {
 		return nil, errors.New("they are no list")
 	}
-	return fitBlocks(blocks), nil
+	return blocks, nil
 }
