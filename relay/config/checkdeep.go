@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"invitation-relay/rules"
@@ -15,23 +16,24 @@ func (k *checker) review() {
 			return // what fields there are is not known
 		}
 	}
+	unseen := k.unseen()
 	if k.c.Set == nil || k.brokenBelow("rules") {
-		k.reviewAlone()
+		k.reviewAlone(unseen)
 		return
 	}
 	for _, f := range k.c.Set.Review(k.c.Must) {
-		k.found(f)
+		k.found(f, unseen)
 	}
 }
 
 // reviewAlone looks at each rule that compiles by itself: how they work together
 // is not known before the others are mended.
-func (k *checker) reviewAlone() {
+func (k *checker) reviewAlone(unseen []string) {
 	for j, r := range k.list {
 		if set, _ := rules.Compile(k.c.Env, []rules.Rule{r}); set != nil {
 			for _, f := range set.Review(nil) {
 				f.Rule = j
-				k.found(f)
+				k.found(f, unseen)
 			}
 		}
 	}
@@ -39,13 +41,14 @@ func (k *checker) reviewAlone() {
 
 // found reports one finding. It may quote any expression, and so say what came
 // in through a reference somewhere else: then it says less.
-func (k *checker) found(f rules.Finding) {
+func (k *checker) found(f rules.Finding, unseen []string) {
 	path, who := index("must_route", f.Entry), index("must_route", f.Entry)
 	if f.Rule >= 0 {
 		path, who = index("rules", k.where[f.Rule])+".when", k.ruleLabel(k.where[f.Rule])
 	}
 	p := Problem{Message: f.Message, Hint: f.Hint, Warning: f.Warning}
-	if k.givesAway(p.Message + "\n" + p.Hint) {
+	said := p.Message + "\n" + p.Hint
+	if slices.ContainsFunc(unseen, func(text string) bool { return shows(said, text) }) {
 		end := strings.IndexAny(p.Message, ":,")
 		if end < 0 {
 			end = len(p.Message)
@@ -55,22 +58,20 @@ func (k *checker) found(f rules.Finding) {
 	k.in(path, who, f.Line, f.Col, p)
 }
 
-// givesAway reports whether a text may show a part of an expression or a name
-// that must not be seen.
-func (k *checker) givesAway(text string) bool {
-	hidden := func(path string) bool {
-		p := k.places[path]
-		return p.hidden && shows(text, p.text)
+// unseen are the expressions and names that must not be seen.
+func (k *checker) unseen() []string {
+	var texts []string
+	note := func(path string) {
+		if p := k.places[path]; p.hidden {
+			texts = append(texts, p.text)
+		}
 	}
 	for i := range k.c.Rules {
-		if at := index("rules", i); hidden(at+".when") || hidden(at+".name") {
-			return true
-		}
+		note(index("rules", i) + ".when")
+		note(index("rules", i) + ".name")
 	}
 	for i := range k.c.MustRoute {
-		if hidden(index("must_route", i)) {
-			return true
-		}
+		note(index("must_route", i))
 	}
-	return false
+	return texts
 }

@@ -168,7 +168,7 @@ func TestWrongConfigsThatASchemaCanSeeAreRefused(t *testing.T) {
 		if !ok {
 			continue // the editor's YAML sees that
 		}
-		listed := slices.ContainsFunc(unseen, func(u string) bool {
+		listed := slices.ContainsFunc(outOfSight, func(u string) bool {
 			return name == u || strings.HasSuffix(u, "*") && strings.HasPrefix(name, strings.TrimSuffix(u, "*"))
 		})
 		switch err := s.Validate(value); {
@@ -186,8 +186,8 @@ func TestWrongConfigsThatASchemaCanSeeAreRefused(t *testing.T) {
 	}
 }
 
-// unseen are wrong configs whose mistake no schema sees.
-var unseen = []string{
+// outOfSight are wrong configs whose mistake no schema sees.
+var outOfSight = []string{
 	// what an expression or a text says
 	"expr-*", "text-*", "rule-always-*", "rule-never-*", "rule-of-another-source", "dedupe-key-unknown-name", "subject-longer-*",
 	"must-route-b*", "must-route-never-true", "must-route-not-boolean", "must-route-not-provable", "must-route-unknown-name", "must-route-unmatched",
