@@ -12,6 +12,7 @@ import (
 const (
 	failuresToHold = 5                // retry in a row
 	firstProbe     = 10 * time.Second // after a hold by failures; doubles up to Config.Probe
+	againProbe     = time.Second      // after the first probe of a hold read from the store: how long it has lasted is not known
 )
 
 // sight is what an attempt told about the target.
@@ -88,7 +89,7 @@ func (l *lane) beginHold(h outbox.Hold, probe time.Duration) {
 
 // nextProbe sets the time of the next probe after one that brought no release.
 func (l *lane) nextProbe(now time.Time, o event.Outcome) {
-	l.probeWait = min(max(2*l.probeWait, firstProbe), l.d.cfg.Probe) // a hold read from the store has no wait yet
+	l.probeWait = min(max(2*l.probeWait, againProbe), l.d.cfg.Probe)
 	if o == event.Held {
 		l.probeWait = l.d.cfg.Probe
 	}

@@ -143,7 +143,7 @@ func TestTargetHeldByFailuresIsNotHammeredAfterARestart(t *testing.T) {
 		again := w.target(busy)
 		w.restart([]Lane{{Name: "hook", Target: again}})
 		w.pass(10 * time.Minute)
-		if n := again.count(); n < 9 || n > 14 {
+		if n := again.count(); n < 9 || n > 18 {
 			t.Errorf("%d probes in ten minutes after the restart, want one a minute and a few more at first", n)
 		}
 	})
