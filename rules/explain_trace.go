@@ -8,7 +8,6 @@ import (
 	"github.com/expr-lang/expr/builtin"
 	exprchecker "github.com/expr-lang/expr/checker"
 	"github.com/expr-lang/expr/compiler"
-	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/optimizer"
 	"github.com/expr-lang/expr/parser"
@@ -63,14 +62,7 @@ func (t *tracer) compile(source string, options []expr.Option) (code *vm.Program
 			code, err = nil, errors.New("the compiler gave up")
 		}
 	}()
-	config := conf.CreateNew()
-	for _, option := range options {
-		option(config)
-	}
-	for name := range config.Disabled {
-		delete(config.Builtins, name)
-	}
-	config.Check()
+	config := settings(options)
 	tree, err := parser.ParseWithConfig(source, config)
 	if err != nil {
 		return nil, err

@@ -42,8 +42,9 @@ type price struct {
 	deep             bool // all that is in it, at any depth
 }
 
-// buildMetered is expr.Compile with a step between optimising and compiling.
-func buildMetered(source string, options []expr.Option) (*vm.Program, error) {
+// settings is what expr.Compile makes of its options before it parses. Explain
+// must begin from the same, or it would explain another program.
+func settings(options []expr.Option) *conf.Config {
 	config := conf.CreateNew()
 	for _, option := range options {
 		option(config)
@@ -52,6 +53,12 @@ func buildMetered(source string, options []expr.Option) (*vm.Program, error) {
 		delete(config.Builtins, name)
 	}
 	config.Check()
+	return config
+}
+
+// buildMetered is expr.Compile with a step between optimising and compiling.
+func buildMetered(source string, options []expr.Option) (*vm.Program, error) {
+	config := settings(options)
 	tree, err := exprchecker.ParseCheck(source, config)
 	if err != nil {
 		return nil, err
