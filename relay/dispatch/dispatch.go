@@ -47,6 +47,20 @@ type Lane struct {
 	Burst       int        // attempts at once when a rate is set; 0: 1
 	Concurrency int        // attempts at the same time, counted until their end is committed; 0: 1
 	Retry       Schedule
+	// Order makes deliveries to one address whose events have the same key go one
+	// after another, in the order of their events, over failures and restarts. An
+	// error or an empty key: that delivery is in no order. Nil: nothing is ordered.
+	Order func(ev *event.Event) (key string, err error)
+	// Digest collects deliveries for a Target that is a target.Digester.
+	Digest Digest
+}
+
+// Digest says that the deliveries to one address leave together: a message when
+// Every has passed since the first of them came, or as soon as there are Max.
+// A zero Every sends each delivery by itself.
+type Digest struct {
+	Every time.Duration
+	Max   int
 }
 
 // Config is what a Dispatcher works with. Store, Recorder and Decode are

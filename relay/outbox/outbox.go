@@ -80,6 +80,9 @@ type Entry struct {
 	Verdicts []Verdict
 	To       []Address // its deliveries; may be empty: then the event is only history
 
+	// Ruleset is what decided, as a text that relay can read back: the store keeps
+	// each different one once. "": not known.
+	Ruleset string
 	// DedupeSince: an event of the same source with the same Dedupe received at
 	// or after this time makes this entry a duplicate. Zero: no deduplication,
 	// and no later entry is a duplicate of this one.
@@ -140,6 +143,16 @@ type Hold struct {
 	Since  time.Time
 	Reason string // redacted, for an operator
 	ByHand bool   // only a release by hand ends it
+}
+
+// Alarm is trouble that began and has not ended. It is in the store so that
+// a restart neither repeats nor forgets it.
+type Alarm struct {
+	Kind    string    // target_held, backlog, …
+	Subject string    // the target, source or rule it is about; with Kind its identity
+	Since   time.Time // when it began
+	Reason  string    // redacted, for an operator
+	EventID event.ID  // an event to look at; zero when there is none
 }
 
 // Count is what a store has of one address.
@@ -221,7 +234,8 @@ type Retention struct {
 // Filter selects for a list. Zero fields select everything; fields that are set
 // must all hold.
 type Filter struct {
-	State        string // a delivery's state; for events "pending", "finished"
+	Event        event.ID // the deliveries of this event, or the event itself
+	State        string   // a delivery's state; for events "pending", "finished"
 	Target       string
 	Source       string
 	ID           string // subject: the invitation's id
@@ -237,6 +251,7 @@ type Filter struct {
 type StoredEvent struct {
 	event.Event
 	Verdicts   []Verdict
+	Ruleset    string // as its Entry had it; only of Store.Event, "" in lists
 	To         []Address
 	Open       int       // deliveries still pending
 	FinishedAt time.Time // zero while Open > 0

@@ -16,6 +16,7 @@ type Deps struct {
 	Quick     int               // extra tries inside one attempt, for HTTP and Slack
 	Transport http.RoundTripper // nil: an own one with our time-outs and dial checks; tests inject theirs
 	Version   string            // for User-Agent
+	Threads   Threads           // nil: threads are not remembered
 }
 
 // HTTPConfig is the http key of a target: any endpoint that takes a request.

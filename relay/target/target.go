@@ -30,6 +30,23 @@ type Target interface {
 	Close()
 }
 
+// Digester is a target that can put several events into one message. Its
+// Result holds for all of them. The messages are of one recipient, in the order
+// of their events, and at least two; none is an alarm or a test.
+type Digester interface {
+	SendDigest(ctx context.Context, ms []*Message) Result
+}
+
+// Threads remembers what a target's threads hang on: the first message of each,
+// as the other side names it. It is bound to one target, and safe for
+// concurrent use. Keys are hashes, never values of an event.
+type Threads interface {
+	// Thread returns what SaveThread was given for the key, "" when nothing.
+	Thread(ctx context.Context, key string) (ref string, err error)
+	// SaveThread remembers ref, unless the key has one already.
+	SaveThread(ctx context.Context, key, ref string) error
+}
+
 // Message is one delivery as a target sees it.
 type Message struct {
 	DeliveryID string // stable over all attempts: Message-ID, Idempotency-Key
@@ -53,6 +70,7 @@ type Result struct {
 	Status     int           // HTTP status or SMTP code, 0 when there was none
 	Reason     string        // for an operator: what happened and what helps; "" for success
 	RetryAfter time.Duration // the whole target is asked to wait this long; 0 when not asked
+	NotBefore  time.Duration // this delivery alone waits at least so long for its next attempt; 0: as the schedule has it
 	Tries      int           // tries made inside the attempt, at least 1
 }
 
