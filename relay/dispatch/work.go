@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"invitation-relay/relay/event"
+	"invitation-relay/relay/failpoint"
 	"invitation-relay/relay/outbox"
 	"invitation-relay/relay/target"
 )
@@ -99,6 +100,7 @@ func (l *lane) try(s *spec, it item, probe bool) {
 	}
 	t := attempt{item: it, s: s, probe: probe, begun: l.d.now()}
 	start := time.Now() // its end tells how long it took, whatever happens to the clock
+	failpoint.Hit(failpoint.BeforeSend)
 	t.res, t.panicked = send(l.d.sendCtx, s.Target, &target.Message{
 		DeliveryID: it.Key.String(),
 		Recipient:  it.Key.Address.Recipient(),
@@ -106,6 +108,7 @@ func (l *lane) try(s *spec, it item, probe bool) {
 		Event:      ev,
 		Now:        t.begun,
 	})
+	failpoint.Hit(failpoint.AfterSend)
 	t.ended, t.took = l.d.now(), time.Since(start)
 	if l.d.sendCtx.Err() != nil && t.res.Outcome != event.Delivered && t.res.Outcome != event.Rejected {
 		t.interrupted = true

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"invitation-relay/relay/event"
+	"invitation-relay/relay/failpoint"
 )
 
 // Handler answers webhooks for all sources. It is safe for concurrent use.
@@ -161,6 +162,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, src *source, now 
 		return Receipt{}, h.stranger(h.addresses.client(r), now, refUnauthorized)
 	}
 	body, ref := b.read(w, r, src.max)
+	failpoint.Hit(failpoint.AfterRead)
 	if ref != nil {
 		if ref == refIncomplete && len(src.keys) > 0 {
 			return Receipt{}, verdict{ref: refOpaqueEnd, why: ref.reason}

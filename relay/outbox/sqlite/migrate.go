@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"invitation-relay/relay/failpoint"
 	"invitation-relay/relay/outbox"
 )
 
@@ -63,7 +64,11 @@ func migrate(ctx context.Context, c *conn) error {
 			return err
 		}
 		n := int(done) + i + 1
-		err = c.exec(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s; %s; INSERT INTO migrations VALUES (%d, '%s', datetime()); COMMIT", table, script, n, name))
+		err = c.exec(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s; %s; INSERT INTO migrations VALUES (%d, '%s', datetime())", table, script, n, name))
+		failpoint.Hit(failpoint.Migration)
+		if err == nil {
+			err = c.exec(ctx, "COMMIT")
+		}
 		if err != nil {
 			_ = c.exec(ctx, "ROLLBACK") // err says more
 			return fault("bring the schema up to "+name, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"invitation-relay/relay/failpoint"
 	"invitation-relay/relay/outbox"
 )
 
@@ -88,11 +89,13 @@ func (s *Store) transact(ctx context.Context, doing string, f func(context.Conte
 // commit makes the transaction durable. When it fails half way, whether it did
 // is open: what it stored is then taken back before the next one.
 func (s *Store) commit(ctx context.Context, t *tx) error {
+	failpoint.Hit(failpoint.BeforeCommit)
 	err := s.hook("before commit")
 	if err == nil {
 		err = t.w.commit.run(ctx)
 	}
 	if err == nil {
+		failpoint.Hit(failpoint.AfterCommit)
 		err = s.hook("after commit")
 	}
 	if err != nil {

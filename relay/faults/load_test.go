@@ -1,0 +1,231 @@
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// load sends invitations, each with an id of its own, and remembers what became
+// of them.
+type load struct {
+	url  string
+	next atomic.Int64
+	step chan struct{} // a token for each 2xx
+
+	mu       sync.Mutex
+	sent     map[string]bool
+	acked    map[string]bool
+	statuses map[int]int // 0: no answer
+	took     []time.Duration
+	wrong    []string // answers that must not be
+}
+
+func newLoad(url string) *load {
+	return &load{url: url, sent: map[string]bool{}, acked: map[string]bool{}, statuses: map[int]int{}, step: make(chan struct{}, 1<<16)}
+}
+
+// run posts over so many connections until ctx ends; every is the pause between
+// two requests of a connection. When the channel is closed all have ended.
+func (l *load) run(ctx context.Context, connections int, every time.Duration) <-chan struct{} {
+	var wg sync.WaitGroup
+	for range connections {
+		wg.Go(func() {
+			client := &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}
+			defer client.CloseIdleConnections()
+			for ctx.Err() == nil {
+				begun := time.Now()
+				l.post(client)
+				if rest := every - time.Since(begun); rest > 0 {
+					pause(ctx, rest)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	return done
+}
+
+func (l *load) post(client *http.Client) {
+	id := fmt.Sprintf("fault-%d", l.next.Add(1))
+	l.mu.Lock()
+	l.sent[id] = true
+	l.mu.Unlock()
+	body := fmt.Sprintf(`{"id":%q,"invitation_state":"COMPLETED","full_name":"Jon Doe","transaction_status":"REJECTED","attempts":3}`, id)
+	begun := time.Now()
+	resp, err := client.Post(l.url, "application/json", strings.NewReader(body))
+	status, retryAfter := 0, ""
+	if err == nil {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		status, retryAfter = resp.StatusCode, resp.Header.Get("Retry-After")
+	}
+	l.note(id, status, retryAfter, time.Since(begun))
+}
+
+func (l *load) note(id string, status int, retryAfter string, took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.statuses[status]++
+	switch {
+	case status/100 == 2:
+		l.acked[id] = true
+		l.took = append(l.took, took)
+		select {
+		case l.step <- struct{}{}:
+		default: // nobody waits for that many
+		}
+	case status == 0: // killed or cut: nothing was promised
+	case status != http.StatusServiceUnavailable || retryAfter == "":
+		l.wrong = append(l.wrong, fmt.Sprintf("%d with Retry-After %q", status, retryAfter))
+	}
+}
+
+// waitFor returns after n more events were accepted.
+func (l *load) waitFor(t *testing.T, n int) {
+	t.Helper()
+	limit := time.After(time.Minute)
+	for range n {
+		select {
+		case <-l.step:
+		case <-limit:
+			t.Fatal("the relay accepts nothing")
+		}
+	}
+}
+
+// forget drops the tokens of what was accepted so far.
+func (l *load) forget() {
+	for {
+		select {
+		case <-l.step:
+		default:
+			return
+		}
+	}
+}
+
+func (l *load) count(status int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.statuses[status]
+}
+
+func (l *load) accepted() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked)
+}
+
+// p99 is of the answers 2xx.
+func (l *load) p99() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.took) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(l.took))
+	return sorted[len(sorted)*99/100]
+}
+
+// sink is where everything must arrive. Its paths: /flaky refuses one in eight,
+// /slow takes up to 20ms, /down refuses until up, all others take at once.
+type sink struct {
+	url string
+	up  atomic.Bool
+
+	mu  sync.Mutex
+	got map[string]map[string]int // target -> id -> times taken
+}
+
+func newSink(t *testing.T) *sink {
+	t.Helper()
+	s := &sink{got: map[string]map[string]int{}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close(); <-served })
+	s.url = "http://" + l.Addr().String()
+	return s
+}
+
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body struct{ ID string }
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	target := strings.TrimPrefix(r.URL.Path, "/")
+	switch {
+	case target == "flaky" && rand.IntN(8) == 0, target == "down" && !s.up.Load():
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	case target == "slow":
+		pause(r.Context(), rand.N(20*time.Millisecond))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.got[target] == nil {
+		s.got[target] = map[string]int{}
+	}
+	s.got[target][body.ID]++
+}
+
+// account compares what was promised with what arrived.
+type account struct{ accepted, lost, invented, repeated int }
+
+func (s *sink) account(l *load, targets []string) (a account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a.accepted = len(l.acked)
+	for _, target := range targets {
+		got := s.got[target]
+		for id := range l.acked {
+			if got[id] == 0 {
+				a.lost++
+			}
+		}
+		for id, n := range got {
+			if !l.sent[id] {
+				a.invented++
+			}
+			a.repeated += n - 1
+		}
+	}
+	return a
+}
+
+// settle drains the relay and fails the test when the promise was broken.
+func settle(t *testing.T, r *relay, s *sink, l *load, mostRepeats int) account {
+	t.Helper()
+	s.up.Store(true)
+	r.drain(t)
+	a := s.account(l, r.targets)
+	if a.lost > 0 || a.invented > 0 {
+		t.Errorf("lost %d and invented %d deliveries of %d accepted events, want none of either", a.lost, a.invented, a.accepted)
+	}
+	if mostRepeats >= 0 && a.repeated > mostRepeats {
+		t.Errorf("repeated %d deliveries, want at most the %d attempts in flight", a.repeated, mostRepeats)
+	}
+	if len(l.wrong) > 0 {
+		t.Errorf("%d answers were neither 2xx nor 503 with Retry-After, such as %s", len(l.wrong), l.wrong[0])
+	}
+	return a
+}
