@@ -2,7 +2,8 @@
 // promise must hold all the same. In an ordinary build Hit is nothing, and
 // nothing can switch it on. Built with -tags failpoint, the variable
 // RELAY_FAILPOINT=NAME:N kills the process, as kill -9 does, when the point NAME
-// is passed for the N-th time.
+// is passed for the N-th time, and RELAY_WEAKEN=NAME takes a safeguard away, to
+// show that a test notices.
 package failpoint
 
 // The points, in the order an event passes them.
@@ -14,3 +15,6 @@ const (
 	AfterSend    = "after-send"    // the target has answered, nothing of it is recorded
 	Migration    = "migration"     // a step of the schema is written, and not committed
 )
+
+// Synchronous is the safeguard that a commit is on disk before it is answered.
+const Synchronous = "synchronous"
