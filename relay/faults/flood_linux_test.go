@@ -136,7 +136,7 @@ func TestARelayOutOfDescriptorsAcceptsAgainWhenThereAreSome(t *testing.T) {
 // waits its turn, and memory does not grow with the flood.
 func TestAFloodIsServedOrRefusedAndMemoryStaysFlat(t *testing.T) {
 	senders := times(t, 100, 500, 2000)
-	allowDescriptors(t, uint64(senders)+1000) //nolint:gosec // a small number
+	allowDescriptors(t, uint64(senders)+1000)
 	s := newSink(t)
 	r := newRelay(t, s.url, settings{conc: 32})
 	r.start(t)

@@ -45,7 +45,7 @@ func newDisk(t *testing.T, size int64) *disk {
 	}
 	run(t, "mkfs.ext4", "-q", "-m", "0", "-F", d.image)
 	d.attach(t)
-	t.Cleanup(func() { _ = exec.Command("umount", "-l", d.mount).Run() }) //nolint:noctx // at the end of a test its context has ended
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", d.mount).Run() })
 	return d
 }
 
@@ -72,7 +72,7 @@ func (d *disk) cut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), shutdown, uintptr(unsafe.Pointer(&how))); errno != 0 { //nolint:gosec // an ioctl wants a pointer
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), shutdown, uintptr(unsafe.Pointer(&how))); errno != 0 {
 		t.Fatalf("cut the power: %v", errno)
 	}
 	_ = f.Close()
