@@ -61,7 +61,8 @@ func (s *Store) wanted(f outbox.Filter) wanted {
 // matches looks at what an event is, not at its deliveries.
 func (sc *scanner) matches(r *row) bool {
 	f, w := &sc.f, &sc.want
-	return (f.Source == "" || r.source == w.source) &&
+	return (f.Event == event.ID{} || r.id() == f.Event) &&
+		(f.Source == "" || r.source == w.source) &&
 		(f.ID == "" || r.subject == f.ID) &&
 		(f.Ticket == "" || r.ticket == f.Ticket) &&
 		(f.Person == "" || r.person == w.person) &&
@@ -74,6 +75,12 @@ func (sc *scanner) next(ctx context.Context, before int64) (seqs []int64, more b
 	f := &sc.f
 	if f.Source != "" && sc.want.source == 0 || f.Target != "" && len(sc.want.ids) == 0 {
 		return nil, false, nil // never heard of
+	}
+	if seq := f.Event.Seq(); f.Event != (event.ID{}) {
+		if seq >= before {
+			return nil, false, nil
+		}
+		return []int64{seq}, false, nil
 	}
 	if !f.Until.IsZero() { // an id may be ahead of the clock, after the clock went back
 		before = min(before, event.SeqAt(f.Until.Add(24*time.Hour)))

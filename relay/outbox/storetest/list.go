@@ -114,6 +114,15 @@ func (suite) EventsAreFilteredByAllThatIsSet(t *testing.T, e *env) {
 	filters := []outbox.Filter{
 		{State: "pending"},
 		{State: "finished"},
+		{Event: in[7].Event.ID},
+		{Event: in[7].Event.ID, Source: "preventor"},
+		{Event: in[0].Event.ID, State: "finished"},
+		{Event: in[5].Event.ID, State: "finished"},
+		{Event: in[5].Event.ID, Target: "api"},
+		{Event: in[5].Event.ID, Since: to},
+		{Event: in[5].Event.ID, Until: from},
+		{Event: e.ids.New(e.now)},
+		{Event: other(in[7].Event.ID)},
 		{Source: "other"},
 		{ID: "inv-7"},
 		{Ticket: "ticket-4"},
@@ -153,6 +162,11 @@ func (suite) DeliveriesAreFilteredByAllThatIsSet(t *testing.T, e *env) {
 	var filters []outbox.Filter
 	for _, f := range []outbox.Filter{
 		{},
+		{Event: in[11].Event.ID},
+		{Event: in[11].Event.ID, Target: "mail"},
+		{Event: in[11].Event.ID, Source: "preventor"},
+		{Event: e.ids.New(e.now)},
+		{Event: other(in[11].Event.ID)},
 		{Source: "other"},
 		{ID: "inv-7"},
 		{Ticket: "ticket-4"},
@@ -215,8 +229,14 @@ func (suite) NonsenseInAFilterIsAnError(t *testing.T, e *env) {
 	}
 }
 
+// other is an id of the same time with another random half.
+func other(id event.ID) event.ID {
+	id[15]++
+	return id
+}
+
 func wants(f outbox.Filter, ev *event.Event) bool {
-	return (f.Source == "" || f.Source == ev.Source) && (f.ID == "" || f.ID == ev.Subject) &&
+	return (f.Event == event.ID{} || f.Event == ev.ID) && (f.Source == "" || f.Source == ev.Source) && (f.ID == "" || f.ID == ev.Subject) &&
 		(f.Ticket == "" || f.Ticket == ev.Ticket) && (f.Person == "" || f.Person == ev.Person) &&
 		!ev.ReceivedAt.Before(f.Since) && (f.Until.IsZero() || ev.ReceivedAt.Before(f.Until))
 }
