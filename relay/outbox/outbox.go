@@ -213,6 +213,14 @@ type Store interface {
 	// SetHold records or (with Since zero) removes a hold; Holds lists them.
 	SetHold(ctx context.Context, h Hold) error
 	Holds(ctx context.Context) ([]Hold, error)
+	// SetAlarm records an alarm, or what has changed of one, or (with Since zero)
+	// removes it; Alarms lists them by Kind and Subject.
+	SetAlarm(ctx context.Context, a Alarm) error
+	Alarms(ctx context.Context) ([]Alarm, error)
+	// SaveThread remembers what a target's thread of this key hangs on, unless the
+	// key has something already; Thread returns it, "" when there is nothing.
+	SaveThread(ctx context.Context, target, key, ref string, now time.Time) error
+	Thread(ctx context.Context, target, key string) (ref string, err error)
 
 	// Purge erases, in transactions short enough not to delay accepting, what
 	// the retention no longer covers, and says how many bodies and rows that was.
@@ -227,7 +235,7 @@ type Store interface {
 // Retention says what Purge may erase.
 type Retention struct {
 	Bodies       time.Time                                        // bodies of events finished before this without a dead delivery
-	Rows         time.Time                                        // rows, dead letters included, finished before this
+	Rows         time.Time                                        // rows, dead letters included, finished before this; threads begun before it
 	RefusedAfter func(source string) (before time.Time, keep int) // refused ones older than before, and all but the newest keep
 }
 

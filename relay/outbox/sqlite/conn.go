@@ -77,6 +77,19 @@ func (c *conn) value(ctx context.Context, sql string, args ...driver.Value) (dri
 	return dest[0], nil
 }
 
+// runOnce runs a statement that is too seldom to be kept prepared.
+func (c *conn) runOnce(ctx context.Context, sql string, args ...any) error {
+	q, err := c.prepareOnce(sql, len(args), 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = q.s.Close() }() // what it did is not undone by that
+	for i, v := range args {
+		q.args[i].Value = v
+	}
+	return q.run(ctx)
+}
+
 // stmt is a prepared statement with room for its arguments and one result row.
 type stmt struct {
 	s     driver.Stmt

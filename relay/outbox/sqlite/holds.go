@@ -14,16 +14,7 @@ func (s *Store) SetHold(ctx context.Context, h outbox.Hold) error {
 		if !h.Since.IsZero() {
 			text, args = "INSERT OR REPLACE INTO holds (target, since, reason, by_hand) VALUES (?,?,?,?)", 4
 		}
-		q, err := t.w.prepareOnce(text, args, 0)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = q.s.Close() }() // what it did is not undone by that
-		values := [...]any{h.Target, nanos(h.Since), h.Reason, h.ByHand}
-		for i := range q.args {
-			q.args[i].Value = values[i]
-		}
-		return q.run(ctx)
+		return t.w.runOnce(ctx, text, []any{h.Target, nanos(h.Since), h.Reason, h.ByHand}[:args]...)
 	})
 }
 

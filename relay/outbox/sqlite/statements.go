@@ -15,6 +15,7 @@ type writer struct {
 	eraseBody, insertLate, setMeta            *stmt
 	seqsBetween, readFinished, readStates     *stmt
 	purgeRefused, keepRefused, deleteJournal  *stmt
+	purgeThreads                              *stmt
 }
 
 // statement is where a prepared statement goes, how many parameters and result
@@ -110,5 +111,6 @@ func (w *writer) forPurge() []statement {
 		{&w.purgeRefused, 4, 0, `DELETE FROM refused WHERE seq IN (SELECT seq FROM refused WHERE source = ?1 AND (received_at < ?2
 			OR seq NOT IN (SELECT seq FROM refused WHERE source = ?1 ORDER BY received_at DESC, seq DESC LIMIT ?3)) LIMIT ?4)`},
 		{&w.deleteJournal, 1, 0, "DELETE FROM journal WHERE n <= ?"},
+		{&w.purgeThreads, 2, 0, `DELETE FROM threads WHERE (target, key) IN (SELECT target, key FROM threads WHERE at < ? LIMIT ?)`},
 	}
 }

@@ -1,0 +1,38 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// SaveThread implements outbox.Store.
+func (s *Store) SaveThread(ctx context.Context, target, key, ref string, now time.Time) error {
+	return s.transact(ctx, "remember the thread", func(ctx context.Context, t *tx) error {
+		return t.w.runOnce(ctx, "INSERT INTO threads (target, key, ref, at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
+			target, key, ref, nanos(now))
+	})
+}
+
+// Thread implements outbox.Store.
+func (s *Store) Thread(ctx context.Context, target, key string) (ref string, err error) {
+	err = s.read(ctx, "read the thread", func(ctx context.Context, tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, "SELECT ref FROM threads WHERE target = ? AND key = ?", target, key).Scan(&ref)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return ref, err
+}
+
+// threads forgets those that began before what is kept of rows.
+func (p *purge) threads(ctx context.Context) (bool, error) {
+	return p.transact(ctx, func(ctx context.Context, t *tx) (int, bool, error) {
+		v := t.w.purgeThreads.args
+		v[0].Value, v[1].Value = p.rows, int64(purgeStep)
+		n, err := t.w.purgeThreads.changed(ctx)
+		return int(n), n == purgeStep, err
+	})
+}
