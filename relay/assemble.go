@@ -51,6 +51,7 @@ func (r *Relay) assemble(cfg *config.Config) (*plan, error) {
 	for _, t := range cfg.TargetsInOrder() {
 		built, err := newTarget(t, target.Deps{
 			Env: cfg.Env, Log: r.log.With("component", "target"), Quick: t.Retry.Quick, Version: r.opts.Version,
+			Threads: threads{r.store, t.Name, r.opts.Now},
 		})
 		if err != nil {
 			p.close()
