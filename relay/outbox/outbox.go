@@ -259,7 +259,7 @@ type Filter struct {
 type StoredEvent struct {
 	event.Event
 	Verdicts   []Verdict
-	Ruleset    string // as its Entry had it; only of Store.Event, "" in lists
+	Ruleset    string // as its Entry had it, of Store.Event only; "" in lists, and once none has decided by it within Retention.Rows
 	To         []Address
 	Open       int       // deliveries still pending
 	FinishedAt time.Time // zero while Open > 0

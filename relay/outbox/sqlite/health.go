@@ -47,6 +47,7 @@ func (s *Store) hook(point string) error {
 // failed notes that a transaction failed. After an error that leaves the
 // connection in doubt it is closed; the next write opens it again.
 func (s *Store) failed(_ *tx, err error) {
+	s.inForce = inForce{}
 	if f := fault("write", err); errors.Is(f, event.ErrUnavailable) { // else something in the batch is at fault
 		s.fault, s.faultAt = f, time.Now()
 	}

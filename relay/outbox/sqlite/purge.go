@@ -28,7 +28,7 @@ func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
 	if p.rows > 0 {
 		steps = append(steps, func(ctx context.Context) (bool, error) {
 			return p.walk(ctx, "rows_purged_to", event.SeqAt(r.Rows))
-		}, p.journal, p.threads)
+		}, p.journal, p.threads, p.rulesets)
 	}
 	if r.RefusedAfter != nil {
 		for _, source := range s.names.all(kindSource) {

@@ -34,6 +34,7 @@ const columns = "seq, rnd, received_at, finished_at, waiting, retrying, targets,
 // loader reads events one by one, with a statement prepared once.
 type loader struct {
 	s        *Store
+	tx       *sql.Tx
 	withBody bool
 	events   *sql.Stmt
 	rows     *sql.Stmt // their rows of deliveries
@@ -53,7 +54,7 @@ func (s *Store) loader(ctx context.Context, tx *sql.Tx, withBody bool) (*loader,
 	if err != nil {
 		return nil, err
 	}
-	return &loader{s: s, withBody: withBody, events: events, rows: rows}, nil // tx closes both when it ends
+	return &loader{s: s, tx: tx, withBody: withBody, events: events, rows: rows}, nil // tx closes both when it ends
 }
 
 // row reads an event and looks whether it is damaged: then it is reported, once
@@ -151,7 +152,11 @@ func (l *loader) stored(ctx context.Context, r *row) (*outbox.StoredEvent, error
 // Event implements outbox.Store.
 func (s *Store) Event(ctx context.Context, id event.ID) (e *outbox.StoredEvent, err error) {
 	err = s.one(ctx, "read the event", id, true, func(ctx context.Context, l *loader, r *row) error {
-		e, err = l.stored(ctx, r)
+		if e, err = l.stored(ctx, r); err != nil {
+			return err
+		}
+		number, _ := cutRuleset(r.verdicts)
+		e.Ruleset, err = l.ruleset(ctx, id, number)
 		return err
 	})
 	return e, err

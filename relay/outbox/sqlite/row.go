@@ -162,7 +162,7 @@ func (r *row) first(address int64) (a outbox.Attempt, ok bool) {
 	return a, a.Tries > 0
 }
 
-// encodeVerdicts is the verdicts column: pairs of numbers.
+// encodeVerdicts is the verdicts column: pairs of numbers, after the ruleset's.
 func encodeVerdicts(buf []byte, n *names, list []outbox.Verdict) []byte {
 	for _, v := range list {
 		buf = binary.AppendUvarint(buf, uint64(n.number(kindRule, v.Rule)))       //nolint:gosec // counts from 1
@@ -172,6 +172,7 @@ func encodeVerdicts(buf []byte, n *names, list []outbox.Verdict) []byte {
 }
 
 func decodeVerdicts(b []byte, n *names) (list []outbox.Verdict) {
+	_, b = cutRuleset(b)
 	for len(b) > 0 {
 		rule, i := binary.Uvarint(b)
 		verdict, j := binary.Uvarint(b[max(i, 0):])

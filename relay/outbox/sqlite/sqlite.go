@@ -62,6 +62,7 @@ type Store struct {
 	w         *writer // nil after a fault, until it is opened again
 	tx        tx
 	recent    recent
+	inForce   inForce
 	salt      []byte
 	commits   int64
 	mark      *mark

@@ -15,7 +15,7 @@ type writer struct {
 	eraseBody, insertLate, setMeta            *stmt
 	seqsBetween, readFinished, readStates     *stmt
 	purgeRefused, keepRefused, deleteJournal  *stmt
-	purgeThreads                              *stmt
+	purgeThreads, purgeRulesets               *stmt
 }
 
 // statement is where a prepared statement goes, how many parameters and result
@@ -112,5 +112,7 @@ func (w *writer) forPurge() []statement {
 			OR seq NOT IN (SELECT seq FROM refused WHERE source = ?1 ORDER BY received_at DESC, seq DESC LIMIT ?3)) LIMIT ?4)`},
 		{&w.deleteJournal, 1, 0, "DELETE FROM journal WHERE n <= ?"},
 		{&w.purgeThreads, 2, 0, `DELETE FROM threads WHERE (target, key) IN (SELECT target, key FROM threads WHERE at < ? LIMIT ?)`},
+		{&w.purgeRulesets, 2, 0, `DELETE FROM rulesets AS r WHERE (SELECT min(since) FROM rulesets AS next WHERE next.since > r.since) < ?
+			AND id <> ?`},
 	}
 }

@@ -71,7 +71,11 @@ func (t *tx) put(ctx context.Context, e *outbox.Entry) error {
 
 	targets, beyond := t.addresses(e.To)
 	t.ends = newEnds(t.ends[:0], targets)
-	t.verdicts = encodeVerdicts(t.verdicts[:0], n, e.Verdicts)
+	ruleset, err := t.ruleset(ctx, e.Ruleset, nanos(ev.ReceivedAt))
+	if err != nil {
+		return err
+	}
+	t.verdicts = encodeVerdicts(appendRuleset(t.verdicts[:0], ruleset), n, e.Verdicts)
 	r := row{
 		seq: seq, rnd: rnd, received: nanos(ev.ReceivedAt), finished: notFinished, source: source, kind: int64(ev.Kind),
 		targets: int64(targets), person: person(t.s.salt, ev.Person), dedupe: ev.Dedupe[:], verdicts: t.verdicts, //nolint:gosec // bits

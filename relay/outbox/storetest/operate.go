@@ -85,3 +85,51 @@ func (suite) ThreadsAreErasedWithTheRowsOfTheirTime(t *testing.T, e *env) {
 	e.saveThread(t, "a", "0", "new")
 	same(t, "begun anew", e.thread(t, "a", "0"), "new")
 }
+
+func (suite) EventKnowsWhatDecided(t *testing.T, e *env) {
+	decided := func(ruleset string) *outbox.Entry {
+		return e.put(t, func(in *outbox.Entry) { in.Ruleset = ruleset }, "a")
+	}
+	in := map[string]*outbox.Entry{}
+	for _, ruleset := range []string{"rules of today", "", "rules of yesterday"} {
+		in[ruleset] = decided(ruleset)
+	}
+	again := decided("rules of today")
+	for range 2 {
+		for want, entry := range in {
+			same(t, "ruleset", e.event(t, entry).Ruleset, want)
+			same(t, "verdicts", e.event(t, entry).Verdicts, entry.Verdicts)
+		}
+		same(t, "ruleset", e.event(t, again).Ruleset, "rules of today")
+		e.reopen(t)
+	}
+	without := e.put(t, func(in *outbox.Entry) { in.Ruleset, in.Verdicts = "rules of today", nil })
+	same(t, "an event without verdicts", e.event(t, without).Verdicts, []outbox.Verdict(nil))
+	same(t, "its ruleset", e.event(t, without).Ruleset, "rules of today")
+	items, _, err := e.s.Events(t.Context(), outbox.Filter{})
+	if err != nil {
+		t.Fatal("list:", err)
+	}
+	for _, it := range items {
+		same(t, "ruleset in a list", it.Ruleset, "")
+	}
+}
+
+func (suite) RulesetIsKeptWhileItDecides(t *testing.T, e *env) {
+	decided := func(ruleset string) *outbox.Entry {
+		return e.put(t, func(in *outbox.Entry) { in.Ruleset = ruleset }, "a")
+	}
+	waiting := decided("old")
+	decided("back again")
+	decided("old")
+	inUse := decided("back again")
+	e.now = e.now.Add(time.Hour)
+	late := decided("back again") // the old one ended long before it
+	e.purge(t, outbox.Retention{Rows: late.Event.ReceivedAt})
+	same(t, "of the old one", e.event(t, waiting).Ruleset, "")
+	same(t, "verdicts", e.event(t, waiting).Verdicts, waiting.Verdicts)
+	same(t, "of the one in use", e.event(t, inUse).Ruleset, "back again")
+	now := decided("old")
+	same(t, "decided anew", e.event(t, now).Ruleset, "old")
+	same(t, "of the old one", e.event(t, waiting).Ruleset, "")
+}

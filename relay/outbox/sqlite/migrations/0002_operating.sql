@@ -18,3 +18,12 @@ CREATE TABLE alarms (
   event   BLOB NOT NULL, -- an event's id, 16 zero bytes for none
   PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
+
+-- What decided, each different one once; events.verdicts begins with 0 and its
+-- number where it is known. It was in use from since until the next one's since.
+CREATE TABLE rulesets (
+  id    INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: events may still have it
+  since INTEGER NOT NULL,
+  hash  BLOB NOT NULL UNIQUE,              -- SHA-256 of the text
+  text  TEXT NOT NULL
+) STRICT;
