@@ -276,7 +276,7 @@ type StoredDelivery struct {
 	NextAt      time.Time // zero unless pending and tried before
 	LastOutcome event.Outcome
 	LastStatus  int
-	LastReason  string
+	LastReason  string // of the last attempt, and after it why its time was up; or what was done by hand since
 	CreatedAt   time.Time
 	FinishedAt  time.Time // zero while pending
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"math/bits"
+	"strings"
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
@@ -62,10 +63,9 @@ func (t *tx) endSlowly(ctx context.Context, a *outbox.Attempt, id, seq, rnd int6
 		d.nextAt, d.finished = max(1, nanos(a.NextAt)), 0
 	}
 	if a.Outcome != 0 {
-		d.attempts, d.outcome, d.status, d.reason = max(d.attempts, int64(a.Number)), int64(a.Outcome), int64(a.Status), a.Reason
-	} else if a.Reason != "" {
-		d.reason = a.Reason
+		d.attempts, d.outcome, d.status = max(d.attempts, int64(a.Number)), int64(a.Outcome), int64(a.Status)
 	}
+	d.reason = reason(d.reason, a)
 	if err := t.putDelivery(ctx, seq, id, d); err != nil {
 		return err
 	}
@@ -86,6 +86,20 @@ func (t *tx) endSlowly(ctx context.Context, a *outbox.Attempt, id, seq, rnd int6
 	v := t.w.setEvent.args
 	v[0].Value, v[1].Value, v[2].Value, v[3].Value = r.waiting, r.retrying, finished, seq
 	return t.w.setEvent.run(ctx)
+}
+
+// reason is what a delivery says of its end. A time that is up does not hide
+// why the last attempt failed, which is what an operator looks for.
+func reason(was string, a *outbox.Attempt) string {
+	switch {
+	case a.Outcome != 0:
+		return a.Reason
+	case a.Reason == "" || strings.HasSuffix(was, a.Reason):
+		return was
+	case a.State == event.Dead && was != "":
+		return was + "; " + a.Reason
+	}
+	return a.Reason
 }
 
 // allowed reports whether what happened may happen to a delivery in a state:

@@ -68,6 +68,26 @@ func (suite) DeathOfOldAgeIsNoAttempt(t *testing.T, e *env) {
 	same(t, "history", e.attempts(t, k), ends)
 }
 
+func (suite) DeathOfOldAgeKeepsTheLastAttemptsReason(t *testing.T, e *env) {
+	in := e.put(t, nil, "a")
+	k := key(in, "a")
+	old := outbox.Attempt{Key: k, State: event.Dead, Reason: "max_age reached"}
+	ends := e.end(t, retry(k, 1, e.now), old)
+	d := e.delivery(t, k)
+	same(t, "reason", d.LastReason, "the target answered 503; max_age reached")
+	same(t, "status", d.LastStatus, 503)
+	same(t, "history", e.attempts(t, k), ends)
+	e.end(t, byHand(k, event.Pending, e.now))
+	same(t, "reason, tried again", e.delivery(t, k).LastReason, "by hand")
+	e.end(t, outbox.Attempt{Key: k, State: event.Pending})
+	e.end(t, old)
+	e.end(t, outbox.Attempt{Key: k, State: event.Pending})
+	e.end(t, old)
+	same(t, "reason, given up twice", e.delivery(t, k).LastReason, "by hand; max_age reached")
+	e.end(t, byHand(k, event.Discarded, time.Time{}))
+	same(t, "reason, discarded", e.delivery(t, k).LastReason, "by hand")
+}
+
 func (suite) ByHandADeadLetterIsTriedAgain(t *testing.T, e *env) {
 	in := e.put(t, nil, "a")
 	k := key(in, "a")
