@@ -72,7 +72,9 @@ type Config struct {
 	Decode  func(ev *event.Event) error
 	Log     *slog.Logger          // nil: no log
 	Metrics prometheus.Registerer // nil: no metrics
-	Now     func() time.Time      // nil: time.Now
+	// Observer is told what happens to targets and dead letters; nil: nobody is.
+	Observer Observer
+	Now      func() time.Time // nil: time.Now
 	Rand    func() float64        // in [0,1), for the jitter; nil: math/rand/v2
 	Probe   time.Duration         // between probes of a target on hold; 0: 1m
 	Grace   time.Duration         // how long attempts may go on once Run's context has ended; 0: 15s

@@ -73,6 +73,8 @@ type lane struct {
 	hold       outbox.Hold
 	holdDirty  bool       // not yet as the store has it
 	saving     sync.Mutex // one SetHold at a time; taken before mu
+	telling    sync.Mutex // of told, and of telling it; taken before mu
+	told       outbox.Hold
 	probeAt    time.Time
 	probeWait  time.Duration
 	probing    bool

@@ -23,6 +23,8 @@ type TargetStatus struct {
 	ByHand     bool // held by an operator: only a release by hand ends it
 	HeldSince  time.Time
 	HeldReason string
+	NextProbe  time.Time // when a delivery may be tried to see whether the target works again; zero: none, or one is under way
+	Waiting    time.Time // until when the target has asked to be left alone (Retry-After); zero: it has not
 	Pending    int
 	Oldest     time.Time // at or before the receipt of the oldest pending delivery, exact within minutes; zero when none
 	Delivered  int
@@ -89,7 +91,7 @@ func (d *Dispatcher) takeOver(counts map[outbox.Address]outbox.Count, holds []ou
 		l := d.laneLocked(h.Target)
 		l.mu.Lock()
 		if !l.holdDirty {
-			l.hold = h
+			l.hold, l.told = h, h
 		}
 		l.mu.Unlock()
 	}
@@ -215,6 +217,12 @@ func (l *lane) status() TargetStatus {
 	}
 	if l.spec != nil {
 		s.Kind = l.spec.Target.Kind()
+	}
+	if l.spec != nil && s.Held && !s.ByHand && s.Pending > 0 && !l.probing {
+		s.NextProbe = l.probeAt
+	}
+	if l.waitUntil.After(l.d.now()) {
+		s.Waiting = l.waitUntil
 	}
 	if l.onDisk() > 0 {
 		s.Oldest = l.oldest

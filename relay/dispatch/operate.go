@@ -32,6 +32,7 @@ func (d *Dispatcher) Hold(name, reason string) error {
 	l.beginHold(h, d.cfg.Probe)
 	l.mu.Unlock()
 	d.log.Info("target held by hand", "target", name)
+	l.tellHold()
 	return l.saveByHand("hold")
 }
 
@@ -51,6 +52,7 @@ func (d *Dispatcher) Release(name string) error {
 	l.endHold(l.d.now())
 	l.mu.Unlock()
 	d.log.Info("target released by hand", "target", name)
+	l.tellHold()
 	return l.saveByHand("release")
 }
 

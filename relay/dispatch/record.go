@@ -16,6 +16,7 @@ type ending struct {
 	m       *laneMetrics // nil: not counted
 	a       outbox.Attempt
 	created time.Time
+	kind    event.Kind
 	was     event.State // before; Pending unless an operator changed another state
 	then    func(error) // an operator waits for it: not tried again by us
 }
@@ -34,6 +35,7 @@ func (e *ending) committed(err error) {
 	switch {
 	case err == nil:
 		e.count()
+		e.tell()
 	case e.then == nil && errors.Is(err, event.ErrUnavailable):
 		l.keep(e, err)
 	case e.then == nil:

@@ -185,7 +185,10 @@ func (l *lane) settle(t *attempt) {
 	}
 
 	l.report(t, &a, seen)
-	l.d.record(&ending{l: l, m: s.m, a: a, created: t.CreatedAt})
+	if seen.held || seen.released {
+		l.tellHold()
+	}
+	l.d.record(&ending{l: l, m: s.m, a: a, created: t.CreatedAt, kind: t.Event.Kind})
 }
 
 // outcome is what the store will be told. r is the jitter.
@@ -235,7 +238,7 @@ func (l *lane) giveUp(s *spec, it item, reason string, probe bool) {
 
 // death is the end of a delivery to which no attempt was made.
 func (l *lane) death(s *spec, p *outbox.Pending, reason string) *ending {
-	return &ending{l: l, m: s.m, created: p.CreatedAt, a: outbox.Attempt{
+	return &ending{l: l, m: s.m, created: p.CreatedAt, kind: p.Event.Kind, a: outbox.Attempt{
 		Key: p.Key, Number: p.Attempts, At: l.d.now(), Reason: reason, Tries: 1, State: event.Dead,
 	}}
 }
