@@ -76,7 +76,7 @@ func TestSlackMarksWhatNoSenderCausedJustNow(t *testing.T) {
 	s := newSlack(t, url, nil)
 	want := map[event.Kind]string{
 		event.Received: "Verification rejected", event.Test: "[test] Verification rejected",
-		event.Replayed: "[replay] Verification rejected", event.Alarm: "[alarm] Verification rejected",
+		event.Replayed: "[replay] Verification rejected",
 	}
 	for kind, title := range want {
 		m := message(t, sample)

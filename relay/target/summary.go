@@ -14,17 +14,37 @@ import (
 // summary is an event in the words of a default message, not yet escaped for
 // any landing place; every text in it is one line.
 type summary struct {
-	title string   // what happened: "Verification rejected"
-	who   string   // whom it is about, "" when not known
-	tries string   // how often they tried: "3 attempts", "" when not known
-	facts []fact   // what is known, the most interesting first
-	notes []string // where it came from, when, and how to find it
+	title string    // what happened: "Verification rejected"
+	what  happening // the same in its parts, to be counted; zero when nothing is known of it
+	who   string    // whom it is about, "" when not known
+	tries string    // how often they tried: "3 attempts", "" when not known
+	facts []fact    // what is known, the most interesting first
+	notes []string  // where it came from, when, and how to find it
 }
 
 // fact is one thing known about an event.
 type fact struct {
 	label, value string
 	id           bool // something to copy
+	code         bool // a command to copy, shown in a typewriter's letters
+}
+
+// happening is a thing and what became of it: "Verification", "rejected".
+type happening struct {
+	thing, became string
+	quoted        bool // became is a sender's word and not one of ours
+}
+
+// String is the happening as a title.
+func (h happening) String() string {
+	switch {
+	case h.thing == "":
+		return ""
+	case h.quoted:
+		return h.thing + ": " + h.became // a value nobody knows is quoted as it is
+	default:
+		return h.thing + " " + h.became
+	}
 }
 
 // known are the fields of the vendor's webhooks in the order a risk officer
@@ -51,9 +71,13 @@ var marks = map[event.Kind]string{event.Replayed: "[replay] ", event.Test: "[tes
 
 // summarise puts an event into words.
 func summarise(ev *event.Event) summary {
+	if ev.Kind == event.Alarm {
+		return summariseAlarm(ev)
+	}
 	var s summary
 	vendor := true
-	if s.title = title(ev); s.title == "" {
+	s.what = whatHappened(ev)
+	if s.title = s.what.String(); s.title == "" {
 		vendor = false
 		s.title = "New event from " + oneLine(ev.Source)
 		if kind := first(ev.Fields, "event", "type", "event_type"); kind != "" {
@@ -81,7 +105,7 @@ func (s *summary) vendorFacts(ev *event.Event) {
 		if value == "" || k.name == "id" && ev.Fields["invitation_state"] == nil && ev.Fields["transaction_status"] == nil {
 			continue
 		}
-		s.facts = append(s.facts, fact{k.label, value, k.id})
+		s.facts = append(s.facts, fact{label: k.label, value: value, id: k.id})
 		switch k.name {
 		case "full_name":
 			s.who = value
@@ -96,65 +120,65 @@ func (s *summary) vendorFacts(ev *event.Event) {
 func (s *summary) plainFacts(ev *event.Event) {
 	for _, name := range slices.Sorted(maps.Keys(ev.Fields)) {
 		if value := inWords(ev.Fields[name]); value != "" {
-			s.facts = append(s.facts, fact{oneLine(name), value, name == "id" || name == "ticket"})
+			s.facts = append(s.facts, fact{label: oneLine(name), value: value, id: name == "id" || name == "ticket"})
 		}
 	}
 }
 
-// title says what happened to a vendor's webhook; "" for any other event.
-func title(ev *event.Event) string {
+// whatHappened says it of a vendor's webhook; it is zero for any other event.
+func whatHappened(ev *event.Event) happening {
 	name := first(ev.Fields, "event")
 	switch {
 	case strings.HasSuffix(name, "verification.in_progress"):
 		return step(ev.Fields)
 	case strings.HasPrefix(name, "onboarding."):
-		return headline("Onboarding", first(ev.Fields, "status"))
+		return outcomeOfThing("Onboarding", first(ev.Fields, "status"))
 	case strings.Contains(name, "verification."):
-		return headline("Verification", orElse(oneLine(ev.Status), first(ev.Fields, "flow_status", "status")))
+		return outcomeOfThing("Verification", orElse(oneLine(ev.Status), first(ev.Fields, "flow_status", "status")))
 	}
 	if status := orElse(oneLine(ev.Status), first(ev.Fields, "transaction_status", "flow_status")); status != "" {
-		return headline("Verification", status)
+		return outcomeOfThing("Verification", status)
 	}
 	if state := first(ev.Fields, "invitation_state"); state != "" {
-		return headline("Invitation", state)
+		return outcomeOfThing("Invitation", state)
 	}
-	return ""
+	return happening{}
 }
 
-// headline is a subject and what became of it.
-func headline(subject, status string) string {
+// outcomeOfThing is a thing and its status.
+func outcomeOfThing(thing, status string) happening {
 	switch status {
 	case "":
-		return subject + " completed"
+		return happening{thing: thing, became: "completed"}
 	case "VERIFIED":
-		return "Identity verified"
+		return happening{thing: "Identity", became: "verified"}
 	case "ACCEPTED", "REJECTED", "COMPLETED", "FAILED", "SUCCESSFUL", "EXPIRED", "RESENT", "DELETED", "AWAITING", "IN_PROGRESS":
-		return subject + " " + strings.ToLower(strings.ReplaceAll(status, "_", " "))
+		return happening{thing: thing, became: strings.ToLower(strings.ReplaceAll(status, "_", " "))}
 	default:
-		return subject + ": " + status // a value nobody knows is quoted as it is
+		return happening{thing: thing, became: status, quoted: true}
 	}
 }
 
 // step says how one step of a verification went.
-func step(fields map[string]any) string {
-	subject := "Verification step"
+func step(fields map[string]any) happening {
+	thing := "Verification step"
 	switch first(fields, "sub_event") {
 	case "verification.liveness":
-		subject = "Liveness check"
+		thing = "Liveness check"
 	case "verification.id_proofing":
-		subject = "Document check"
+		thing = "Document check"
 	}
 	switch d := first(fields, "disposition"); d {
 	case "":
-		return subject + " in progress"
+		return happening{thing: thing, became: "in progress"}
 	case "PASSED":
-		return subject + " passed"
+		return happening{thing: thing, became: "passed"}
 	case "FAILED":
-		return subject + " failed"
+		return happening{thing: thing, became: "failed"}
 	case "RETRY":
-		return subject + " to be repeated"
+		return happening{thing: thing, became: "to be repeated"}
 	default:
-		return subject + ": " + d
+		return happening{thing: thing, became: d, quoted: true}
 	}
 }
 
