@@ -83,6 +83,7 @@ func newTransport(tlsConf *tls.Config) *http.Transport {
 type exchange struct {
 	context.Context // the caller's
 
+	name  string      // the target's, for sentences
 	sent  http.Header // the request's; kept from http.Client, which would copy them
 	stamp *stamp      // those that differ from try to try; nil for none
 	keep  bool        // the answer's text matters

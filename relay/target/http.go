@@ -157,7 +157,7 @@ type attempt struct {
 
 // Send makes one attempt.
 func (h *HTTP) Send(ctx context.Context, m *Message) Result {
-	a := &attempt{exchange: exchange{Context: ctx}}
+	a := &attempt{exchange: exchange{Context: ctx, name: h.name}}
 	a.stamp = &a.each
 	req, body, err := h.request(a, m) //nolint:contextcheck // ctx is in a, which is the request's context
 	if err != nil {

@@ -98,9 +98,9 @@ func adviceOn(status int) string {
 
 // result makes a Result of how an exchange ended and what is thought of it.
 func (x *exchange) result(v verdict, m *Message) Result {
-	r := Result{Outcome: v.outcome, Status: x.status, Reason: v.reason, Tries: max(1, x.tries)}
-	if v.outcome == event.Held {
-		r.Reason += "; then reload, or wait for the next probe"
+	r := Result{Outcome: v.outcome, Status: x.status, Tries: max(1, x.tries)}
+	if v.outcome != event.Delivered {
+		r.Reason = v.reason + wayOut(v.outcome, x.name)
 	}
 	if x.status == http.StatusTooManyRequests || x.status == http.StatusServiceUnavailable {
 		now := m.Now
@@ -110,4 +110,19 @@ func (x *exchange) result(v verdict, m *Message) Result {
 		r.RetryAfter = retryAfter(x.header, now)
 	}
 	return r
+}
+
+// wayOut is how a sentence to an operator ends: what happens by itself, and the
+// command that helps once the cause is mended, ready to be copied.
+func wayOut(o event.Outcome, target string) string {
+	switch o {
+	case event.Held:
+		return "; then `invitation-relay targets release " + target + "` (after a reload, if the config has changed), or wait for the next probe"
+	case event.Rejected:
+		return "; `invitation-relay deliveries retry --target " + target + "` sends it again"
+	case event.Retry:
+		return "; it is tried again until retry.max_age"
+	default:
+		return ""
+	}
 }

@@ -176,7 +176,7 @@ func (s *Slack) Close() { s.client.close() }
 
 // Send makes one attempt.
 func (s *Slack) Send(ctx context.Context, m *Message) Result {
-	x := &exchange{Context: ctx, keep: true, sent: s.header}
+	x := &exchange{Context: ctx, name: s.name, keep: true, sent: s.header}
 	body, err := s.message(m)
 	if err != nil {
 		return x.result(unfillable(err), m)
@@ -190,7 +190,7 @@ func (s *Slack) Send(ctx context.Context, m *Message) Result {
 
 // unfillable is the verdict on a message that could not be made.
 func unfillable(err error) verdict {
-	return verdict{event.Rejected, err.Error() + "; correct the config, then `deliveries retry`"}
+	return verdict{event.Rejected, err.Error() + "; correct the config and reload"}
 }
 
 // message is the body for one event.
