@@ -294,6 +294,9 @@ var (
 	ErrLocked = errors.New("another invitation-relay is using this store")
 	// ErrNewer says that a newer release has changed the store's schema.
 	ErrNewer = errors.New("the store was written by a newer release")
+	// ErrKey says that the store has what is encrypted with a key that is not
+	// there; the text names the way out.
+	ErrKey = errors.New("an encryption key is missing")
 	// ErrCorrupt says that the store is damaged; the text names the way out.
 	ErrCorrupt = errors.New("the store is damaged")
 )

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"flag"
-	"fmt"
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
@@ -17,9 +16,12 @@ import (
 // BenchmarkWrite stores batches of 64 events for n addresses, and the ends of
 // the batch before: what the store costs an event from accept to delivered.
 func BenchmarkWrite(b *testing.B) {
-	for _, addresses := range []int{1, 3} {
-		b.Run(fmt.Sprint("addresses=", addresses), func(b *testing.B) {
-			s := openStore(b, Config{})
+	for name, c := range map[string]struct {
+		addresses int
+		keys      [][]byte
+	}{"addresses=1": {1, nil}, "addresses=3": {3, nil}, "addresses=1,encrypted": {1, [][]byte{testKey(1)}}} {
+		b.Run(name, func(b *testing.B) {
+			s, addresses := openStore(b, Config{Keys: c.keys}), c.addresses
 			const size = 64
 			var ids event.IDs
 			to := []outbox.Address{"case-api", "risk-slack", "archive"}[:addresses]

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"strings"
 
@@ -176,7 +175,7 @@ func (s *Store) Refused(ctx context.Context, f outbox.Filter) (items []event.Ref
 }
 
 func (s *Store) refused(ctx context.Context, tx *sql.Tx, where string, args []any) (items []event.Refused, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT seq, rnd, received_at, source, status, reason, content_type, iv, crc, body FROM refused WHERE "+ //nolint:gosec // conditions of ours only
+	rows, err := tx.QueryContext(ctx, "SELECT seq, rnd, received_at, source, status, reason, content_type, iv, crc, key_id, body FROM refused WHERE "+ //nolint:gosec // conditions of ours only
 		where+" ORDER BY received_at DESC, seq DESC LIMIT ?", args...)
 	if err != nil {
 		return nil, err
@@ -184,12 +183,16 @@ func (s *Store) refused(ctx context.Context, tx *sql.Tx, where string, args []an
 	defer func() { _ = rows.Close() }() // rows.Err says it
 	for rows.Next() {
 		var r event.Refused
-		var seq, rnd, received, source, crc int64
-		if err := rows.Scan(&seq, &rnd, &received, &source, &r.Status, &r.Reason, &r.ContentType, &r.IV, &crc, &r.Body); err != nil {
+		var seq, rnd, received, source, crc, keyID int64
+		if err := rows.Scan(&seq, &rnd, &received, &source, &r.Status, &r.Reason, &r.ContentType, &r.IV, &crc, &keyID, &r.Body); err != nil {
 			return nil, err
 		}
 		r.ID, r.ReceivedAt, r.Source = idOf(seq, rnd), instant(received), s.names.of(kindSource, source)
-		if int64(crc32.Checksum(r.Body, crc32.MakeTable(crc32.Castagnoli))) != crc {
+		whole := int64(checksumOfBody(r.Body, keyID)) == crc
+		if whole {
+			r.Body, err = s.ring.decrypt(r.ID, keyID, r.Body)
+		}
+		if !whole || err != nil {
 			s.log.Error("a refused event is damaged and left out", "event_id", r.ID)
 			continue
 		}

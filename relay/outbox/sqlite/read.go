@@ -29,7 +29,7 @@ func (s *Store) read(ctx context.Context, doing string, f func(context.Context, 
 }
 
 // columns of an event, for scan.
-const columns = "seq, rnd, received_at, finished_at, waiting, retrying, targets, person, source, kind, crc, ends, dedupe, verdicts, subject, ticket, status"
+const columns = "seq, rnd, received_at, finished_at, waiting, retrying, targets, person, source, kind, crc, ends, dedupe, verdicts, subject, ticket, status, key_id"
 
 // loader reads events one by one, with a statement prepared once.
 type loader struct {
@@ -62,18 +62,21 @@ func (s *Store) loader(ctx context.Context, tx *sql.Tx, withBody bool) (*loader,
 func (l *loader) row(ctx context.Context, seq int64) (*row, error) {
 	var r row
 	err := l.events.QueryRowContext(ctx, seq).Scan(&r.seq, &r.rnd, &r.received, &r.finished, &r.waiting, &r.retrying,
-		&r.targets, &r.person, &r.source, &r.kind, &r.crc, &r.ends, &r.dedupe, &r.verdicts, &r.subject, &r.ticket, &r.status, &r.body)
+		&r.targets, &r.person, &r.source, &r.kind, &r.crc, &r.ends, &r.dedupe, &r.verdicts, &r.subject, &r.ticket, &r.status, &r.keyID, &r.body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, event.ErrNotFound
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := r.verify(l.withBody); err != nil {
-		l.s.report(&r, err)
-		return &r, err
+	err = r.verify(l.withBody)
+	if err == nil && l.withBody {
+		r.body, err = l.s.ring.decrypt(r.id(), r.keyID, r.body)
 	}
-	return &r, nil
+	if err != nil {
+		l.s.report(&r, err)
+	}
+	return &r, err
 }
 
 // report logs that an event is damaged, once.

@@ -27,17 +27,20 @@ const (
 // It is not safe for concurrent use.
 type Reader struct {
 	path  string
+	keys  [][]byte
 	conn  *conn
+	ring  *keyring
 	batch *stmt
 	names *names
 }
 
 // OpenReader opens the store at path, which must be there: the error wraps
 // fs.ErrNotExist when it is not, outbox.ErrNewer when a newer release wrote it,
-// and outbox.ErrCorrupt. A schema older than this release's is an error too: it
+// outbox.ErrKey when the keys are not those it is encrypted with, and
+// outbox.ErrCorrupt. A schema older than this release's is an error too: it
 // is for Open to bring up to date.
-func OpenReader(ctx context.Context, path string) (*Reader, error) {
-	r := &Reader{path: path, names: newNames()}
+func OpenReader(ctx context.Context, path string, keys ...[]byte) (*Reader, error) {
+	r := &Reader{path: path, keys: keys, names: newNames()}
 	if err := r.open(context.WithoutCancel(ctx)); err != nil {
 		_ = r.Close() // err says more
 		return nil, fmt.Errorf("read store %s: %w", path, err)
@@ -65,8 +68,15 @@ func (r *Reader) open(ctx context.Context) error {
 	if err := r.names.load(ctx, r.conn); err != nil {
 		return fault("read names", err)
 	}
-	r.batch, err = r.conn.prepare(`SELECT seq, rnd, received_at, source, kind, targets, crc, dedupe, verdicts, subject, ticket, status, body
-		FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`, 3, 13)
+	var missing []int64
+	if r.ring, _, missing, err = ringOf(ctx, r.conn, r.keys); err != nil {
+		return err
+	}
+	if err := needs(ctx, r.conn, r.ring, missing); err != nil {
+		return err
+	}
+	r.batch, err = r.conn.prepare(`SELECT seq, rnd, received_at, source, kind, targets, crc, dedupe, verdicts, subject, ticket, status, body, key_id
+		FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`, 3, 14)
 	return fault("open the file", err)
 }
 
@@ -111,8 +121,12 @@ func (r *Reader) Events(ctx context.Context, since time.Time) iter.Seq2[*event.E
 			}
 			from = rows[len(rows)-1].seq + 1
 			for _, row := range rows {
+				err := row.verify(true)
+				if err == nil {
+					row.body, err = r.ring.decrypt(row.id(), row.keyID, row.body)
+				}
 				ev := row.event(r.names)
-				if !yield(&ev, row.verify(true)) {
+				if !yield(&ev, err) {
 					return
 				}
 			}
@@ -127,17 +141,19 @@ func (r *Reader) read(ctx context.Context, from, to int64) (rows []*row, err err
 	err = q.each(ctx, func() error {
 		e := &row{
 			seq: q.int(0), rnd: q.int(1), received: q.int(2), source: q.int(3), kind: q.int(4), targets: q.int(5), crc: q.int(6),
-			dedupe: q.blob(7), verdicts: q.blob(8), subject: q.text(9), ticket: q.text(10), status: q.text(11), body: q.blob(12),
+			dedupe: q.blob(7), verdicts: q.blob(8), subject: q.text(9), ticket: q.text(10), status: q.text(11), body: q.blob(12), keyID: q.int(13),
 		}
 		rows = append(rows, e)
-		unknown = unknown || r.names.of(kindSource, e.source) == ""
+		unknown = unknown || r.names.of(kindSource, e.source) == "" || e.keyID != 0 && r.ring.byID[e.keyID] == nil
 		if size += len(e.body); size >= readerBytes {
 			return io.EOF
 		}
 		return nil
 	})
-	if err == nil && unknown { // the relay has a source since then
-		err = r.names.load(ctx, r.conn)
+	if err == nil && unknown { // the relay has a source since then, or a key
+		if err = r.names.load(ctx, r.conn); err == nil {
+			r.ring, _, _, err = ringOf(ctx, r.conn, r.keys)
+		}
 	}
 	return rows, err
 }

@@ -15,9 +15,9 @@ import (
 	"invitation-relay/relay/outbox"
 )
 
-func openReader(t *testing.T, path string) *Reader {
+func openReader(t *testing.T, path string, keys ...[]byte) *Reader {
 	t.Helper()
-	r, err := OpenReader(t.Context(), path)
+	r, err := OpenReader(t.Context(), path, keys...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,7 @@ type row struct {
 	verdicts           []byte
 	subject, ticket    string
 	status             string
+	keyID              int64 // 0: the body is in the clear
 	body               []byte
 }
 
@@ -90,8 +91,9 @@ func person(salt []byte, id string) int64 {
 }
 
 // checksum is the crc column: of what never changes in the upper half, of the
-// body in the lower, where 0 stands for a body that was erased. It guards
-// against what SQLite cannot see, since its pages have no checksum.
+// body as it is stored in the lower, where 0 stands for a body that was erased.
+// It guards against what SQLite cannot see, since its pages have no checksum,
+// and needs no key to tell damage from a wrong one.
 func (r *row) checksum(scratch []byte) (crc int64, buf []byte) {
 	le := binary.LittleEndian
 	b := scratch[:0]
@@ -103,8 +105,19 @@ func (r *row) checksum(scratch []byte) (crc int64, buf []byte) {
 	}
 	b = append(append(b, r.dedupe...), r.verdicts...)
 	table := crc32.MakeTable(crc32.Castagnoli) // made once by the library
-	head, body := crc32.Checksum(b, table), crc32.Checksum(r.body, table)
+	head, body := crc32.Checksum(b, table), checksumOfBody(r.body, r.keyID)
 	return int64(uint64(head)<<32 | uint64(body)), b //nolint:gosec // bits
+}
+
+// checksumOfBody covers the number of the key as well: what was encrypted must
+// never pass for a body in the clear.
+func checksumOfBody(body []byte, keyID int64) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	sum := crc32.Checksum(body, table)
+	if keyID != 0 {
+		sum = crc32.Update(sum, table, binary.LittleEndian.AppendUint64(nil, uint64(keyID))) //nolint:gosec // bits
+	}
+	return sum
 }
 
 // verify reports damage. Without its body only the rest is looked at.

@@ -35,6 +35,7 @@ import (
 // Config says where the store is. Path is required.
 type Config struct {
 	Path   string           // the database file; its folder is made when missing
+	Keys   [][]byte         // encrypt bodies, 32 bytes each: the first encrypts, all decrypt; none: bodies are in the clear
 	Dedupe time.Duration    // the longest deduplication window of any source; 0: 7 days. Entries may ask for a longer one: it counts from then on
 	Log    *slog.Logger     // nil: no log
 	Now    func() time.Time // nil: time.Now
@@ -49,6 +50,7 @@ type Store struct {
 	log     *slog.Logger
 	lock    *os.File
 	readers *sql.DB
+	ring    *keyring
 	damaged string
 
 	names   *names
@@ -77,7 +79,7 @@ var _ outbox.Store = (*Store)(nil)
 
 // Open opens the store, and makes it when it is not there: the folder with
 // mode 0700, the file and those beside it 0600. The error wraps
-// outbox.ErrLocked, ErrNewer or ErrCorrupt when it is one of these.
+// outbox.ErrLocked, ErrNewer, ErrKey or ErrCorrupt when it is one of these.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Dedupe == 0 {
 		cfg.Dedupe = 7 * 24 * time.Hour
@@ -114,6 +116,9 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	if s.w, err = s.connect(ctx); err != nil {
+		return err
+	}
+	if err := s.unlock(ctx, s.w.conn); err != nil {
 		return err
 	}
 	if err := s.load(ctx); err != nil {
@@ -186,13 +191,6 @@ func (s *Store) equip(ctx context.Context, c *conn) (*writer, error) {
 // load fills the memory from the file.
 func (s *Store) load(ctx context.Context) error {
 	w := s.w
-	if s.salt == nil { // it does not change, and readers use it
-		salt, err := w.value(ctx, "SELECT v FROM meta WHERE k = 'salt'")
-		if err != nil {
-			return fault("read", err)
-		}
-		s.salt, _ = salt.([]byte)
-	}
 	last, err := count(ctx, w.conn, `SELECT max(coalesce((SELECT max(seq) FROM events), 0),
 		coalesce((SELECT max(seq) FROM refused), 0), (SELECT v FROM meta WHERE k = 'last_seq'))`)
 	if err != nil {

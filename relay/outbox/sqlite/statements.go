@@ -58,12 +58,12 @@ func (w *writer) forTransactions() []statement {
 
 func (w *writer) forEvents() []statement {
 	return []statement{
-		{&w.insertEvent, 18, 0, `INSERT INTO events (seq, waiting, retrying, finished_at, ends, rnd, received_at, source, kind, targets,
-			person, crc, dedupe, verdicts, subject, ticket, status, body, key_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)`},
-		{&w.findEvent, 1, 12, `SELECT rnd, received_at, source, dedupe, kind, targets, crc, verdicts, subject, ticket, status, body
+		{&w.insertEvent, 19, 0, `INSERT INTO events (seq, waiting, retrying, finished_at, ends, rnd, received_at, source, kind, targets,
+			person, crc, dedupe, verdicts, subject, ticket, status, body, key_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`},
+		{&w.findEvent, 1, 13, `SELECT rnd, received_at, source, dedupe, kind, targets, crc, verdicts, subject, ticket, status, body, key_id
 			FROM events WHERE seq = ?`},
-		{&w.insertRefused, 10, 0, `INSERT INTO refused (seq, rnd, received_at, source, status, reason, content_type, iv, crc, body, key_id)
-			VALUES (?,?,?,?,?,?,?,?,?,?,0)`},
+		{&w.insertRefused, 11, 0, `INSERT INTO refused (seq, rnd, received_at, source, status, reason, content_type, iv, crc, body, key_id)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?)`},
 		{&w.keepRefused, 2, 0, `DELETE FROM refused WHERE seq IN
 			(SELECT seq FROM refused WHERE source = ? ORDER BY received_at DESC, seq DESC LIMIT -1 OFFSET ?)`},
 	}
@@ -102,7 +102,7 @@ func (w *writer) forPurge() []statement {
 		{&w.deleteAttempts, 1, 0, "DELETE FROM attempts WHERE seq = ?"},
 		{&w.deleteRefused, 1, 0, "DELETE FROM refused WHERE seq = ?"},
 		{&w.deleteLate, 1, 0, "DELETE FROM late WHERE seq = ?"},
-		{&w.eraseBody, 1, 0, "UPDATE events SET body = NULL, person = 0, crc = crc & -4294967296 WHERE seq = ? AND body IS NOT NULL"},
+		{&w.eraseBody, 1, 0, "UPDATE events SET body = NULL, key_id = 0, person = 0, crc = crc & -4294967296 WHERE seq = ? AND body IS NOT NULL"},
 		{&w.insertLate, 1, 0, "INSERT OR IGNORE INTO late (seq) VALUES (?)"},
 		{&w.setMeta, 2, 0, "UPDATE meta SET v = ? WHERE k = ?"},
 		{&w.seqsBetween, 3, 1, "SELECT seq FROM events WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?"},

@@ -22,7 +22,7 @@ type tx struct {
 	deltas  []counter       // by address number
 	touched []int64         // address numbers with a delta
 
-	journal, ends, verdicts, scratch []byte
+	journal, ends, verdicts, scratch, sealed []byte
 }
 
 func (t *tx) reset(w *writer) {

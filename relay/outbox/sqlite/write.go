@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"hash/crc32"
 	"math/bits"
 
 	"invitation-relay/relay/event"
@@ -79,11 +78,12 @@ func (t *tx) put(ctx context.Context, e *outbox.Entry) error {
 	r := row{
 		seq: seq, rnd: rnd, received: nanos(ev.ReceivedAt), finished: notFinished, source: source, kind: int64(ev.Kind),
 		targets: int64(targets), person: person(t.s.salt, ev.Person), dedupe: ev.Dedupe[:], verdicts: t.verdicts, //nolint:gosec // bits
-		subject: ev.Subject, ticket: ev.Ticket, status: ev.Status, body: ev.Body,
+		subject: ev.Subject, ticket: ev.Ticket, status: ev.Status,
 	}
 	if targets == 0 && len(beyond) == 0 {
 		r.finished = r.received
 	}
+	r.body, r.keyID = t.seal(ev.ID, ev.Body)
 	r.crc, t.scratch = r.checksum(t.scratch)
 	k.person = personKey(r.person)
 
@@ -92,7 +92,7 @@ func (t *tx) put(ctx context.Context, e *outbox.Entry) error {
 	a[4].Value, a[5].Value, a[6].Value, a[7].Value = t.ends, rnd, r.received, source
 	a[8].Value, a[9].Value, a[10].Value, a[11].Value = r.kind, r.targets, r.person, r.crc
 	a[12].Value, a[13].Value, a[14].Value, a[15].Value = r.dedupe, t.verdicts, r.subject, r.ticket
-	a[16].Value, a[17].Value = r.status, r.body
+	a[16].Value, a[17].Value, a[18].Value = r.status, r.body, r.keyID
 	if err := t.w.insertEvent.run(ctx); err != nil {
 		return err
 	}
@@ -107,6 +107,16 @@ func (t *tx) put(ctx context.Context, e *outbox.Entry) error {
 	}
 	t.stored, t.keys = append(t.stored, e), append(t.keys, k)
 	return nil
+}
+
+// seal is a body as it is stored, until the next call, and the number of its key.
+func (t *tx) seal(id event.ID, body []byte) (stored []byte, keyID int64) {
+	first := t.s.ring.first()
+	if first == nil || body == nil {
+		return body, 0
+	}
+	t.sealed = first.seal(t.sealed[:0], id, body)
+	return t.sealed, first.id
 }
 
 // addresses numbers the addresses of an entry: a mask, and the numbers of those
@@ -170,18 +180,19 @@ func (t *tx) stands(ctx context.Context, seq int64) (*row, error) {
 	}
 	return &row{
 		seq: seq, rnd: q.int(0), received: q.int(1), source: q.int(2), dedupe: q.blob(3), kind: q.int(4), targets: q.int(5), crc: q.int(6),
-		verdicts: q.blob(7), subject: q.text(8), ticket: q.text(9), status: q.text(10), body: q.blob(11),
+		verdicts: q.blob(7), subject: q.text(8), ticket: q.text(9), status: q.text(10), body: q.blob(11), keyID: q.int(12),
 	}, nil
 }
 
 // refuse stores what intake could not take.
 func (t *tx) refuse(ctx context.Context, r *event.Refused) error {
 	seq, rnd := seqAndRest(r.ID)
-	crc := int64(crc32.Checksum(r.Body, crc32.MakeTable(crc32.Castagnoli)))
+	body, keyID := t.seal(r.ID, r.Body)
 	a := t.w.insertRefused.args
 	a[0].Value, a[1].Value, a[2].Value = seq, rnd, nanos(r.ReceivedAt)
 	a[3].Value, a[4].Value, a[5].Value = t.s.names.number(kindSource, r.Source), int64(r.Status), r.Reason
-	a[6].Value, a[7].Value, a[8].Value, a[9].Value = r.ContentType, r.IV, crc, r.Body
+	a[6].Value, a[7].Value, a[8].Value = r.ContentType, r.IV, int64(checksumOfBody(body, keyID))
+	a[9].Value, a[10].Value = body, keyID
 	t.refused = append(t.refused, seq)
 	return t.w.insertRefused.run(ctx)
 }
