@@ -47,8 +47,12 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (*Relay, error) 
 
 // open opens the store and builds what works on it.
 func (r *Relay) open(ctx context.Context, cfg *config.Config) error {
+	keys, err := cfg.Store.RawKeys()
+	if err != nil {
+		return fmt.Errorf("store.encryption_keys: %w", err)
+	}
 	store, err := sqlite.Open(ctx, sqlite.Config{
-		Path: cfg.StorePath(), Dedupe: longestWindow(cfg), Log: r.log.With("component", "store"), Now: r.opts.Now,
+		Path: cfg.StorePath(), Keys: keys, Dedupe: longestWindow(cfg), Log: r.log.With("component", "store"), Now: r.opts.Now,
 	})
 	if err != nil {
 		return err

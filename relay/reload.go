@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"invitation-relay/relay/config"
+	"invitation-relay/relay/secret"
 )
 
 // Reload reads the config again and puts it in force, all of it or, when
@@ -52,6 +54,8 @@ func (r *Relay) enforce(p *plan) {
 	r.metrics.reloadAt.Set(float64(r.opts.Now().Unix()))
 }
 
+func sameSecret(a, b secret.String) bool { return a.Equal(b.Reveal()) }
+
 // sameSockets refuses what only a restart can change, rather than seem to have changed it.
 func sameSockets(old, next *config.Config) error {
 	var errs []error
@@ -65,6 +69,7 @@ func sameSockets(old, next *config.Config) error {
 		{"admin.listen", old.Admin.Listen != next.Admin.Listen},
 		{"log.format", old.Log.Format != next.Log.Format},
 		{"store.url", old.StorePath() != next.StorePath()},
+		{"store.encryption_keys", !slices.EqualFunc(old.Store.EncryptionKeys, next.Store.EncryptionKeys, sameSecret)},
 	} {
 		if c.changed {
 			errs = append(errs, fmt.Errorf("%s changes only with a restart", c.key))

@@ -32,6 +32,7 @@ func TestReloadTakesEffectWholeOrNotAtAll(t *testing.T) {
 		strings.Replace(good, "to: [hook]", "to: [hok]", 1),
 		strings.Replace(good, "path: /plain", "path: /other, paht: /plain", 1),
 		strings.Replace(good, `server: {listen: "127.0.0.1:0"}`, `server: {listen: "127.0.0.1:1"}`, 1),
+		strings.Replace(good, "store: {", "store: {encryption_keys: [0123456789abcdef0123456789abcdef], ", 1),
 		strings.Replace(good, first.URL(), "http://169.254.169.254/", 1) + "nonsense",
 	} {
 		w.yaml.Store(&bad)

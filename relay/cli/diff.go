@@ -130,7 +130,11 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 
 // stored compares what is in the store of the config in force.
 func stored(ctx context.Context, c *comparison, since time.Time) (err error) {
-	r, err := sqlite.OpenReader(ctx, c.before.cfg.StorePath())
+	keys, err := c.before.cfg.Store.RawKeys()
+	if err != nil {
+		return fmt.Errorf("store.encryption_keys: %w", err)
+	}
+	r, err := sqlite.OpenReader(ctx, c.before.cfg.StorePath(), keys...)
 	if err != nil {
 		f := &failure{code: exitFailed, err: err}
 		switch {

@@ -48,7 +48,7 @@ func lookAtStore(ctx context.Context, cfg *config.Config, alive bool, now time.T
 		looks = append(looks, filesAgree(info.ModTime(), now))
 	}
 	looks = append(looks, space(folder)...)
-	return append(looks, lookAtLock(ctx, path, alive)...)
+	return append(looks, lookAtLock(ctx, cfg, alive)...)
 }
 
 // existing is the folder, or the nearest above it that is there.
@@ -84,7 +84,8 @@ func spaceOf(free int64) look {
 }
 
 // lookAtLock says whether a relay may open the store, and could read it.
-func lookAtLock(ctx context.Context, path string, alive bool) (looks []look) {
+func lookAtLock(ctx context.Context, cfg *config.Config, alive bool) (looks []look) {
+	path := cfg.StorePath()
 	used, err := sqlite.InUse(path)
 	switch {
 	case err != nil:
@@ -103,9 +104,13 @@ func lookAtLock(ctx context.Context, path string, alive bool) (looks []look) {
 	if _, err := os.Stat(path); err != nil {
 		return append(looks, good("store", "it is not there yet: serve makes it"))
 	}
-	r, err := sqlite.OpenReader(ctx, path)
+	keys, err := cfg.Store.RawKeys()
+	if err != nil {
+		return append(looks, bad("store.encryption_keys", err.Error(), ""))
+	}
+	r, err := sqlite.OpenReader(ctx, path, keys...)
 	switch {
-	case errors.Is(err, outbox.ErrNewer), errors.Is(err, outbox.ErrCorrupt):
+	case errors.Is(err, outbox.ErrNewer), errors.Is(err, outbox.ErrKey), errors.Is(err, outbox.ErrCorrupt):
 		looks = append(looks, bad("store", "it cannot be read: "+err.Error(), ""))
 	case err == nil:
 		_ = r.Close() // it only read

@@ -131,6 +131,9 @@ type Store struct {
 	EncryptionKeys []secret.String `yaml:"encryption_keys"`
 }
 
+// RawKeys are the keys as they are used: 32 bytes each.
+func (s *Store) RawKeys() ([][]byte, error) { return rawKeys(s.EncryptionKeys) }
+
 // StorePath is the path of the SQLite file, "" when the store is not SQLite.
 func (c *Config) StorePath() string {
 	path, ok := strings.CutPrefix(c.Store.URL.Reveal(), "sqlite:")

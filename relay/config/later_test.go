@@ -14,7 +14,6 @@ func TestWhatComesLaterIsRefused(t *testing.T) {
 		log   = "targets: {x: {log: {}, "
 	)
 	for _, c := range []struct{ path, head, set, same, tail string }{
-		{"store.encryption_keys", "store: {", "encryption_keys: [0123456789abcdef0123456789abcdef]", "encryption_keys: []", "}"},
 		{"alarms.to", "alarms: {", "to: [api]", "to: []", "}"},
 		{"alarms.backlog_age", "alarms: {", "backlog_age: 16m", "backlog_age: 900s", "}"},
 		{"alarms.silence", "alarms: {", "silence: 1h", "silence: 0s", "}"},

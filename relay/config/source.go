@@ -75,9 +75,11 @@ type Encryption struct {
 }
 
 // RawKeys are the keys as they are used: 32 bytes each.
-func (e *Encryption) RawKeys() ([][]byte, error) {
-	out := make([][]byte, 0, len(e.Keys))
-	for i, k := range e.Keys {
+func (e *Encryption) RawKeys() ([][]byte, error) { return rawKeys(e.Keys) }
+
+func rawKeys(keys []secret.String) ([][]byte, error) {
+	out := make([][]byte, 0, len(keys))
+	for i, k := range keys {
 		raw, err := RawKey(k)
 		if err != nil {
 			return nil, fmt.Errorf("key %d: %w", i+1, err)
