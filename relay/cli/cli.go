@@ -75,7 +75,7 @@ usage:
   invitation-relay diff -c relay.yaml NEW    say what would go elsewhere under NEW
   invitation-relay doctor -c relay.yaml      find what is wrong outside the config
   invitation-relay serve -c relay.yaml       run the relay
-  invitation-relay store rekey -c relay.yaml change the key that encrypts the store
+  invitation-relay store --help              change the store's key, save a damaged one
   invitation-relay simulate -c relay.yaml    be the vendor, and send a sample
   invitation-relay schema                    print the JSON Schema of the config
   invitation-relay completion bash           make the shell complete all of this

@@ -14,6 +14,7 @@ import (
 )
 
 const storeHelp = `usage: invitation-relay store rekey [-c FILE]
+       invitation-relay store salvage [-c FILE] NEW
 
 Works on the file that store.url names, while the relay is stopped.
 
@@ -22,9 +23,16 @@ were encrypted with another key, and those in the clear. Then the other keys can
 go. It may be stopped at any time, and run again does the rest. A body that does
 not decrypt is left as it is and named by its event's id; then the exit is 1.
 
+salvage makes the store NEW of what can be read of a damaged one, which it leaves
+as it is: events that are whole, with their deliveries, holds, threads and what
+was refused. A delivery of which nothing is known any more is made again. Move NEW
+to where store.url points, and start the relay. What is damaged is named by its
+event's id; then the exit is 1.
+
   -c, --config FILE   the config (default config.yaml)
 
 example: invitation-relay store rekey -c relay.yaml
+         invitation-relay store salvage -c relay.yaml saved.db
 `
 
 func newStore(w *world) *cobra.Command {
@@ -38,7 +46,7 @@ func newStore(w *world) *cobra.Command {
 			return wrongUsage(fmt.Sprintf("no command %q of store", args[0]), "invitation-relay store --help")
 		},
 	}
-	cmd.AddCommand(newRekey(w))
+	cmd.AddCommand(newRekey(w), newSalvage(w))
 	setHelp(cmd, storeHelp)
 	wrapUsage(cmd)
 	return cmd
@@ -84,6 +92,51 @@ func rekey(ctx context.Context, w *world, file string) error {
 		}
 	}
 	fmt.Fprintln(w.stdout, "every other key can go from store.encryption_keys")
+	return nil
+}
+
+func newSalvage(w *world) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:  "salvage",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return salvage(cmd.Context(), w, file, args[0]) },
+	}
+	configFlag(cmd, &file)
+	setHelp(cmd, storeHelp)
+	cmd.ValidArgsFunction = anyFile
+	return cmd
+}
+
+// anyFile completes the name of a file.
+func anyFile(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
+func salvage(ctx context.Context, w *world, file, fresh string) error {
+	cfg, err := storeOf(w, file)
+	if err != nil {
+		return err
+	}
+	p := newProgress(w.stderr)
+	got, err := sqlite.Salvage(ctx, cfg.Path, fresh, func(n int) { p.tick(n, "events saved") })
+	p.clear()
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return &failure{code: exitFailed, msg: fresh + " is there already", hint: "give the new store another name"}
+	case err != nil:
+		return aboutStore("salvage", err)
+	}
+	fmt.Fprintf(w.stdout, "%d events and %d refused requests saved in %s\n", got.Events, got.Refused, fresh)
+	for _, id := range got.Damaged {
+		fmt.Fprintf(w.stdout, "damaged, and left out: %s\n", id)
+	}
+	if lost := len(got.Damaged) + got.Unreadable; lost > 0 {
+		return &failure{
+			code: exitFailed, msg: fmt.Sprintf("%d are damaged, and %d more cannot be read", len(got.Damaged), got.Unreadable),
+			hint: "a backup may have them",
+		}
+	}
 	return nil
 }
 

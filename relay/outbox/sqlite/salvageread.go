@@ -1,0 +1,211 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// listings are all the ways to the events' seqs. Each goes through other pages,
+// from both ends; what one does not reach because of damage, another may.
+func listings() []string {
+	return []string{
+		"SELECT seq FROM events ORDER BY seq", "SELECT seq FROM events ORDER BY seq DESC",
+		"SELECT seq FROM events WHERE waiting <> -9223372036854775808 ORDER BY waiting, seq",
+		"SELECT seq FROM events WHERE waiting <> -9223372036854775808 ORDER BY waiting DESC, seq DESC",
+		"SELECT DISTINCT seq FROM deliveries ORDER BY seq", "SELECT DISTINCT seq FROM deliveries ORDER BY seq DESC",
+	}
+}
+
+// seqs lists the events that there are, or were.
+func (v *salvage) seqs(ctx context.Context) ([]int64, error) {
+	known := map[int64]bool{}
+	for _, sql := range listings() {
+		_ = v.each(ctx, sql, 1, func(q *stmt) { known[q.int(0)] = true }) // as far as it comes
+	}
+	note := func(q *stmt) {
+		for b := q.blob(1); len(b) >= keysSize; b = b[keysSize:] {
+			known[keysAt(b).seq] = true
+		}
+	}
+	first, last := int64(0), int64(0)
+	_ = v.each(ctx, "SELECT n, keys FROM journal ORDER BY n", 2, func(q *stmt) { first = q.int(0); note(q) })
+	err := v.each(ctx, "SELECT n, keys FROM journal ORDER BY n DESC", 2, func(q *stmt) { last = q.int(0); note(q) })
+	if err != nil { // its numbers have no gaps: those between the damaged places are asked for one by one
+		q, err := v.from.prepareOnce("SELECT n, keys FROM journal WHERE n = ?", 1, 2)
+		if err != nil {
+			return nil, fault("read the journal", err)
+		}
+		defer func() { _ = q.s.Close() }() // nothing was written
+		for n := first + 1; n < last; n++ {
+			q.args[0].Value = n
+			if found, err := q.row(ctx); err == nil && found {
+				note(q)
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(known)), nil
+}
+
+// each calls f with every row of a query, up to an error.
+func (v *salvage) each(ctx context.Context, sql string, cols int, f func(q *stmt), args ...any) error {
+	q, err := v.from.prepareOnce(sql, len(args), cols)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = q.s.Close() }() // nothing was written
+	for i, a := range args {
+		q.args[i].Value = a
+	}
+	return q.each(ctx, func() error { f(q); return nil })
+}
+
+// read reads one event; with outbox.ErrCorrupt it has its rnd at least.
+func (v *salvage) read(ctx context.Context, seq int64) (r *row, err error) {
+	err = v.each(ctx, "SELECT "+columns+", body FROM events WHERE seq = ?", 19, func(q *stmt) {
+		r = &row{
+			seq: q.int(0), rnd: q.int(1), received: q.int(2), finished: q.int(3), waiting: q.int(4), retrying: q.int(5), targets: q.int(6),
+			person: q.int(7), source: q.int(8), kind: q.int(9), crc: q.int(10), ends: q.blob(11), dedupe: q.blob(12), verdicts: q.blob(13),
+			subject: q.text(14), ticket: q.text(15), status: q.text(16), keyID: q.int(17), body: q.blob(18),
+		}
+	}, seq)
+	switch {
+	case err != nil:
+		return nil, err
+	case r == nil:
+		return nil, event.ErrNotFound
+	}
+	if n := len(r.ends); n%endSize != 0 { // it is not in the checksum, since it changes
+		r.ends = newEnds(nil, mask(r.targets))
+	}
+	return r, r.verify(true)
+}
+
+// deliveries reads an event's rows of deliveries, as far as that goes.
+func (v *salvage) deliveries(ctx context.Context, seq int64) map[int64]delivery {
+	rows := map[int64]delivery{}
+	_ = v.each(ctx, "SELECT address, state, attempts, next_at, finished_at, outcome, status, reason FROM deliveries WHERE seq = ?", 8, func(q *stmt) {
+		if q.int(1) > int64(event.Discarded) || v.names.of(kindAddress, q.int(0)) == "" {
+			return // damaged
+		}
+		rows[q.int(0)] = delivery{
+			state: event.State(q.int(1)), attempts: q.int(2), nextAt: q.int(3), finished: q.int(4), //nolint:gosec // looked at above
+			outcome: q.int(5), status: q.int(6), reason: q.text(7),
+		}
+	}, seq)
+	return rows
+}
+
+// attempts copies an event's attempts, as far as that goes.
+func (v *salvage) attempts(ctx context.Context, seq int64) (err error) {
+	a := v.to.insertAttempt.args
+	_ = v.each(ctx, "SELECT seq, address, at, number, duration, outcome, status, tries, state, next_at, reason FROM attempts WHERE seq = ?", 11, func(q *stmt) {
+		for i := range a {
+			a[i].Value = q.dest[i]
+		}
+		if err == nil {
+			err = v.to.insertAttempt.run(ctx)
+		}
+	}, seq)
+	return err
+}
+
+// copyWhole copies the small tables row by row, from both ends.
+func (v *salvage) copyWhole(ctx context.Context) error {
+	return v.transact(ctx, func() error {
+		if err := v.identity(ctx); err != nil {
+			return err
+		}
+		for _, table := range []struct{ name, key, columns string }{
+			{"names", "kind, id", "kind, id, name"},
+			{"keys", "id", "id, fingerprint, salt"},
+			{"rulesets", "id", "id, since, hash, text"},
+			{"holds", "target", "target, since, reason, by_hand"},
+			{"alarms", "kind, subject", "kind, subject, since, reason, event"},
+			{"threads", "target, key", "target, key, ref, at"},
+		} {
+			if err := v.copyTable(ctx, table.name, table.key, table.columns); err != nil {
+				return err
+			}
+		}
+		return v.to.runOnce(ctx, "DELETE FROM meta WHERE k = 'salt' AND EXISTS (SELECT 1 FROM keys)")
+	})
+}
+
+// identity copies what keys and persons' hashes were made with. How far purge
+// has come is left out: it walks over all of it again.
+func (v *salvage) identity(ctx context.Context) (err error) {
+	identified := false
+	read := v.each(ctx, "SELECT k, v FROM meta WHERE k IN ('store', 'salt', 'last_seq')", 2, func(q *stmt) {
+		identified = identified || q.text(0) == "store"
+		if err == nil {
+			err = v.to.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES (?,?)", q.text(0), q.dest[1])
+		}
+	})
+	if err == nil && !identified {
+		return fmt.Errorf("%w: what it is cannot be read: %w", outbox.ErrCorrupt, read)
+	}
+	return err
+}
+
+// there is a blob that is not NULL.
+func there(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func (v *salvage) copyTable(ctx context.Context, table, key, columns string) (err error) {
+	n := strings.Count(columns, ",") + 1
+	insert, err := v.to.prepareOnce(fmt.Sprintf("INSERT OR REPLACE INTO %s (%s) VALUES (?%s)", table, columns, strings.Repeat(",?", n-1)), n, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = insert.s.Close() }() // what it did is not undone by that
+	for _, order := range []string{"", " DESC"} {
+		var failed error
+		read := v.each(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY %s", columns, table, strings.ReplaceAll(key, ",", order+",")+order), n, func(q *stmt) {
+			for i := range insert.args {
+				insert.args[i].Value = q.dest[i]
+			}
+			if failed == nil {
+				failed = insert.run(ctx)
+			}
+		})
+		if failed != nil || read == nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+// refused copies what was refused and is whole.
+func (v *salvage) refused(ctx context.Context) (err error) {
+	seen := map[int64]bool{}
+	a := v.to.insertRefused.args
+	for _, order := range []string{"", " DESC"} {
+		_ = v.each(ctx, `SELECT seq, rnd, received_at, source, status, reason, content_type, iv, crc, body, key_id FROM refused ORDER BY seq`+order, 11, func(q *stmt) {
+			if seen[q.int(0)] || err != nil {
+				return
+			}
+			seen[q.int(0)] = true
+			if int64(checksumOfBody(q.blob(9), q.int(10))) != q.int(8) {
+				v.Damaged = append(v.Damaged, idOf(q.int(0), q.int(1)))
+				return
+			}
+			for i := range a {
+				a[i].Value = q.dest[i]
+			}
+			if err = v.to.insertRefused.run(ctx); err == nil {
+				v.Refused++
+			}
+		})
+	}
+	return err
+}
