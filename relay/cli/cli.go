@@ -75,6 +75,7 @@ usage:
   invitation-relay diff -c relay.yaml NEW    say what would go elsewhere under NEW
   invitation-relay doctor -c relay.yaml      find what is wrong outside the config
   invitation-relay serve -c relay.yaml       run the relay
+  invitation-relay backup -c relay.yaml X    copy the store, while it runs
   invitation-relay store --help              change the store's key, save a damaged one
   invitation-relay simulate -c relay.yaml    be the vendor, and send a sample
   invitation-relay schema                    print the JSON Schema of the config
@@ -107,7 +108,7 @@ func newRoot(w *world) *cobra.Command {
 	root.SetErr(w.stderr)
 	root.AddCommand(newServe(w), newCheck(w), newInit(w), newDemo(w), newSimulate(w), newVersion(w))
 	root.AddCommand(newExplain(w), newTest(w), newDiff(w), newSchema(w), newCompletion(w), newDoctor(w))
-	root.AddCommand(newStore(w))
+	root.AddCommand(newBackup(w), newStore(w))
 	root.CompletionOptions.DisableDefaultCmd = true // ours explains itself as the others do
 	withCompletion(w, root)
 	setHelp(root, rootHelp)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"slices"
 	"time"
 
 	"invitation-relay/relay/event"
@@ -20,6 +21,9 @@ const (
 	readerRows  = 500
 	readerBytes = 4 << 20
 )
+
+const batchSQL = `SELECT seq, rnd, received_at, source, kind, targets, crc, dedupe, verdicts, subject, ticket, status, body, key_id
+	FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`
 
 // Reader reads the events of a store beside the relay that has it open, or
 // while none has. It takes no lock of ours, changes nothing in the file, its
@@ -75,8 +79,7 @@ func (r *Reader) open(ctx context.Context) error {
 	if err := needs(ctx, r.conn, r.ring, missing); err != nil {
 		return err
 	}
-	r.batch, err = r.conn.prepare(`SELECT seq, rnd, received_at, source, kind, targets, crc, dedupe, verdicts, subject, ticket, status, body, key_id
-		FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`, 3, 14)
+	r.batch, err = r.conn.prepare(batchSQL, 3, 14)
 	return fault("open the file", err)
 }
 
@@ -134,9 +137,23 @@ func (r *Reader) Events(ctx context.Context, since time.Time) iter.Seq2[*event.E
 	}
 }
 
-// read is one short transaction.
-func (r *Reader) read(ctx context.Context, from, to int64) (rows []*row, err error) {
-	q, size, unknown := r.batch, 0, false
+// read is batchOf for a relay that runs.
+func (r *Reader) read(ctx context.Context, from, to int64) ([]*row, error) {
+	rows, err := r.batchOf(ctx, from, to)
+	unknown := slices.ContainsFunc(rows, func(e *row) bool {
+		return r.names.of(kindSource, e.source) == "" || e.keyID != 0 && r.ring.byID[e.keyID] == nil
+	})
+	if err == nil && unknown { // the relay has a source since then, or a key
+		if err = r.names.load(ctx, r.conn); err == nil {
+			r.ring, _, _, err = ringOf(ctx, r.conn, r.keys)
+		}
+	}
+	return rows, err
+}
+
+// batchOf is one short transaction.
+func (r *Reader) batchOf(ctx context.Context, from, to int64) (rows []*row, err error) {
+	q, size := r.batch, 0
 	q.args[0].Value, q.args[1].Value, q.args[2].Value = from, to, int64(readerRows)
 	err = q.each(ctx, func() error {
 		e := &row{
@@ -144,17 +161,11 @@ func (r *Reader) read(ctx context.Context, from, to int64) (rows []*row, err err
 			dedupe: q.blob(7), verdicts: q.blob(8), subject: q.text(9), ticket: q.text(10), status: q.text(11), body: q.blob(12), keyID: q.int(13),
 		}
 		rows = append(rows, e)
-		unknown = unknown || r.names.of(kindSource, e.source) == "" || e.keyID != 0 && r.ring.byID[e.keyID] == nil
 		if size += len(e.body); size >= readerBytes {
 			return io.EOF
 		}
 		return nil
 	})
-	if err == nil && unknown { // the relay has a source since then, or a key
-		if err = r.names.load(ctx, r.conn); err == nil {
-			r.ring, _, _, err = ringOf(ctx, r.conn, r.keys)
-		}
-	}
 	return rows, err
 }
 

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"invitation-relay/relay/outbox/sqlite"
+)
+
+const backupHelp = `usage: invitation-relay backup [-c FILE] FILE
+
+Copies the store into FILE, which must not be there yet, while the relay runs or
+not. The copy is of one moment and readable by its owner only; it has been looked
+through, and is on disk, when the command ends. What is encrypted stays so: keep
+the keys as well, and elsewhere.
+
+To restore, stop the relay, put the copy where store.url points, and remove the
+files beside it that begin with its name.
+
+A person that is forgotten later is still in the copy.
+
+  -c, --config FILE   the config (default config.yaml)
+
+example: invitation-relay backup -c relay.yaml relay-$(date +%F).db
+`
+
+func newBackup(w *world) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:  "backup",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := storeOf(w, file)
+			if err != nil {
+				return err
+			}
+			done, err := sqlite.Backup(cmd.Context(), cfg.Path, args[0])
+			switch {
+			case errors.Is(err, fs.ErrExist):
+				return &failure{code: exitFailed, msg: args[0] + " is there already", hint: "nothing is overwritten: give the copy another name"}
+			case err != nil:
+				return aboutStore("backup", err)
+			}
+			fmt.Fprintf(w.stdout, "%d events copied into %s\n", done.Events, args[0])
+			if done.Damaged > 0 {
+				fmt.Fprintf(w.stdout, "%d of them are damaged, as they are in the store\n", done.Damaged)
+			}
+			return nil
+		},
+	}
+	configFlag(cmd, &file)
+	setHelp(cmd, backupHelp)
+	cmd.ValidArgsFunction = anyFile
+	return cmd
+}

@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"invitation-relay/relay/outbox"
+)
+
+// BackedUp is what is in a backup.
+type BackedUp struct {
+	Events  int
+	Damaged int // of them, as they are in the store
+}
+
+// Backup copies the store at path into a file that must not be there yet, beside
+// the relay that has it open, or while none has. It is of one moment, has no free
+// pages, is for its owner only, and on disk and looked through when Backup
+// returns. Keys are not needed: what is encrypted stays so.
+func Backup(ctx context.Context, path, into string) (b BackedUp, err error) {
+	if _, err := os.Stat(path); err != nil {
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
+			err = pe.Err // who called knows the path
+		}
+		return b, err
+	}
+	if into, err = filepath.Abs(into); err != nil { // SQLite takes some relative ones for URIs
+		return b, err
+	}
+	f, err := os.OpenFile(into, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
+	if err != nil {
+		return b, err
+	}
+	ctx = context.WithoutCancel(ctx) // see conn
+	err = copyInto(ctx, path, into)
+	if err == nil {
+		b, err = look(ctx, into)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = syncFolder(filepath.Dir(into))
+	}
+	if err != nil {
+		_ = os.Remove(into) // err says more
+	}
+	return b, err
+}
+
+// copyInto copies into a file that is empty.
+func copyInto(ctx context.Context, path, into string) (err error) {
+	c, err := dial(path, "&_pragma=busy_timeout(5000)&_pragma=temp_store(MEMORY)&mode=ro")
+	if err != nil {
+		return fault("open the file", err)
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := identify(ctx, c); err != nil {
+		return err
+	}
+	_, err = c.value(ctx, "VACUUM INTO ?", into)
+	return fault("copy", err)
+}
+
+// look looks through a copy: its pages, and the checksum of each event.
+func look(ctx context.Context, path string) (b BackedUp, err error) {
+	c, err := dial(path, readerParams+"&mode=ro")
+	if err != nil {
+		return b, fault("open the copy", err)
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := identify(ctx, c); err != nil {
+		return b, fmt.Errorf("open the copy: %w", err)
+	}
+	switch found, err := c.value(ctx, "PRAGMA integrity_check(1)"); {
+	case err != nil:
+		return b, fault("check the copy", err)
+	case found != "ok":
+		return b, fmt.Errorf("check the copy: %w (%v)", outbox.ErrCorrupt, found)
+	}
+	r := &Reader{path: path, conn: c, names: newNames()}
+	if r.batch, err = c.prepare(batchSQL, 3, 14); err != nil {
+		return b, fault("read the copy", err)
+	}
+	from := int64(0)
+	for {
+		rows, err := r.batchOf(ctx, from, 1<<62)
+		if err != nil {
+			return b, fault("read the copy", err)
+		}
+		if len(rows) == 0 {
+			return b, nil
+		}
+		from = rows[len(rows)-1].seq + 1
+		for _, row := range rows {
+			b.Events++
+			if row.verify(true) != nil {
+				b.Damaged++
+			}
+		}
+	}
+}
+
+// syncFolder makes the name of a new file durable, where a folder can be synced.
+func syncFolder(folder string) error {
+	d, err := os.Open(folder) //nolint:gosec // the operator names it
+	if err != nil {
+		return err
+	}
+	_ = d.Sync() // not every system can: the file itself is safe
+	return d.Close()
+}

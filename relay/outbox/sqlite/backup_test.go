@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+func TestBackupBesideAWriterHasAllThatWasAcknowledgedBefore(t *testing.T) {
+	for _, keys := range [][][]byte{nil, {testKey(1)}} {
+		s := openStore(t, Config{Keys: keys})
+		var ids event.IDs
+		before := fill(t, s, &ids, 30)
+		ctx, stop := context.WithCancel(t.Context())
+		written, ended := atomic.Int64{}, make(chan error, 1)
+		go func() {
+			for ctx.Err() == nil {
+				if err := s.Write(context.WithoutCancel(ctx), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); err != nil {
+					ended <- err
+					return
+				}
+				written.Add(1)
+			}
+			ended <- nil
+		}()
+		copied := filepath.Join(t.TempDir(), "copy?x=y.db")
+		got, err := Backup(t.Context(), s.cfg.Path, copied)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error("the writer was stopped:", err)
+		}
+		if most := len(before) + int(written.Load()); err != nil || got.Events < len(before) || got.Events > most || got.Damaged != 0 {
+			t.Fatalf("backup: %+v (%v), want %d to %d events", got, err, len(before), most)
+		}
+		if info, err := os.Stat(copied); err != nil || info.Mode() != 0o600 {
+			t.Errorf("the copy has mode %v (%v), want 0600", info.Mode(), err)
+		}
+		due := claimed(t, openStore(t, Config{Path: copied, Keys: keys}), "a")
+		if len(due) != got.Events {
+			t.Errorf("a relay on the copy has %d to do, want %d", len(due), got.Events)
+		}
+	}
+}
+
+func TestBackupOverwritesNothingAndLeavesNothingWhenItFails(t *testing.T) {
+	folder := t.TempDir()
+	s := openStore(t, Config{Path: filepath.Join(folder, "relay.db")})
+	taken, fresh := filepath.Join(folder, "taken"), filepath.Join(folder, "fresh")
+	if err := os.WriteFile(taken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := filepath.Join(folder, "text.db")
+	if err := os.WriteFile(text, bytes.Repeat([]byte("text\n"), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from, into string
+		want       error
+	}{
+		{s.cfg.Path, taken, fs.ErrExist},
+		{s.cfg.Path, s.cfg.Path, fs.ErrExist},
+		{filepath.Join(folder, "none"), fresh, fs.ErrNotExist},
+		{text, fresh, outbox.ErrCorrupt},
+	} {
+		if _, err := Backup(t.Context(), c.from, c.into); !errors.Is(err, c.want) {
+			t.Errorf("%s into %s: %v, want %v", c.from, c.into, err, c.want)
+		}
+	}
+	if _, err := os.Stat(fresh); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file is left (%v)", err)
+	}
+}
+
+func TestBackupSaysWhatIsDamagedInIt(t *testing.T) {
+	s := openStore(t, Config{})
+	var ids event.IDs
+	bad := fill(t, s, &ids, 3)[1]
+	if err := s.w.runOnce(context.WithoutCancel(t.Context()), "UPDATE events SET ticket = 'x' WHERE seq = ?", bad.Seq()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Backup(t.Context(), s.cfg.Path, filepath.Join(t.TempDir(), "copy")); err != nil || got.Events != 3 || got.Damaged != 1 {
+		t.Errorf("backup: %+v (%v), want 3 events, 1 damaged", got, err)
+	}
+}
