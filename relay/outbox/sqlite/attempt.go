@@ -96,7 +96,7 @@ func reason(was string, a *outbox.Attempt) string {
 		return a.Reason
 	case a.Reason == "" || strings.HasSuffix(was, a.Reason):
 		return was
-	case a.State == event.Dead && was != "":
+	case a.State == event.Dead && !strings.HasPrefix(a.Reason, was):
 		return was + "; " + a.Reason
 	}
 	return a.Reason

@@ -77,6 +77,10 @@ func (suite) DeathOfOldAgeKeepsTheLastAttemptsReason(t *testing.T, e *env) {
 	same(t, "reason", d.LastReason, "the target answered 503; max_age reached")
 	same(t, "status", d.LastStatus, 503)
 	same(t, "history", e.attempts(t, k), ends)
+	said := e.put(t, nil, "a")
+	ends = []outbox.Attempt{retry(key(said, "a"), 1, e.now), {Key: key(said, "a"), State: event.Dead, Reason: "the target answered 503; max_age reached"}}
+	e.end(t, ends...)
+	same(t, "reason that has it", e.delivery(t, key(said, "a")).LastReason, "the target answered 503; max_age reached")
 	e.end(t, byHand(k, event.Pending, e.now))
 	same(t, "reason, tried again", e.delivery(t, k).LastReason, "by hand")
 	e.end(t, outbox.Attempt{Key: k, State: event.Pending})
