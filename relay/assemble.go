@@ -83,8 +83,17 @@ func (p *plan) lanes() []dispatch.Lane {
 	return lanes
 }
 
-// newTarget is the one list of kinds.
+// newTarget builds a target that is handed what may leave of an event.
 func newTarget(t *config.Target, d target.Deps) (target.Target, error) {
+	built, err := newKind(t, d)
+	if err != nil {
+		return nil, err
+	}
+	return target.Shaped(built, target.Shape{Fields: t.Fields, Mask: t.Mask}), nil
+}
+
+// newKind is the one list of kinds.
+func newKind(t *config.Target, d target.Deps) (target.Target, error) {
 	switch {
 	case t.HTTP != nil:
 		return target.NewHTTP(t.Name, *t.HTTP, d)

@@ -33,6 +33,7 @@ func (k *checker) check() {
 	k.mustRoute()
 	k.targets()
 	k.alarms()
+	k.privacy()
 	k.log()
 	k.unused()
 	k.overlong()

@@ -25,6 +25,7 @@ func (k *checker) targets() {
 		k.retry(at+".retry", &t.Retry)
 		k.lasts(at+".digest.every", t.Digest.Every, 0, day)
 		k.between(at+".digest.max", t.Digest.Max, 1, 1000)
+		k.shape(at, t)
 		k.settings(at+"."+t.Kind(), t)
 	}
 }
@@ -64,20 +65,25 @@ func (k *checker) settings(at string, t *Target) {
 	default:
 		of = t.Log
 	}
-	of.Check(k.c.Env, func(path string, line, col int, message, hint string) {
-		whole := at
-		switch {
-		case strings.HasPrefix(path, "["):
-			whole += path
-		case path != "":
-			whole = dot(at, path)
+	place := func(path string) string {
+		if strings.HasPrefix(path, "[") {
+			return at + path
 		}
+		return strings.TrimSuffix(dot(at, path), ".")
+	}
+	mistakes := 0
+	of.Check(k.c.Env, func(path string, line, col int, message, hint string) {
+		mistakes++
+		whole := place(path)
 		who := whole
 		if !k.has(whole) && strings.HasPrefix(message, path+" ") {
 			who = at // "host is missing" says already which setting it is about
 		}
 		k.foreign(whole, who, line, col, Problem{Message: message, Hint: hint})
 	})
+	if mistakes == 0 {
+		k.emptied(dot("targets", t.Name), t, of, place)
+	}
 }
 
 func (k *checker) retry(at string, r *Retry) {

@@ -163,7 +163,7 @@ type Alarms struct {
 
 // Privacy says which fields tell who a person is.
 type Privacy struct {
-	// Fields are masked wherever a body is shown. Default full_name and cifcod.
+	// Fields are the top-level fields that are masked wherever a body is shown. Default full_name and cifcod.
 	Fields []string `yaml:"fields"`
 }
 

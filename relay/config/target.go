@@ -46,9 +46,9 @@ type Target struct {
 	OrderedBy string `yaml:"ordered_by"`
 	// Digest puts several events into one message (slack, email).
 	Digest Digest `yaml:"digest"`
-	// Fields are the only ones that leave. Default all.
+	// Fields are the top-level fields that leave, in whatever is sent; texts do not see the others. Default all.
 	Fields []string `yaml:"fields"`
-	// Mask are fields that leave masked. Default none.
+	// Mask are fields that leave masked: of a text only the first character, as mask() does. Default none.
 	Mask []string `yaml:"mask"`
 }
 

@@ -1,5 +1,7 @@
 package target
 
+import "invitation-relay/rules"
+
 // FailureVerdicts are the results of every failure without an answer, for a test to read.
 func FailureVerdicts() []Result {
 	var all []Result
@@ -17,3 +19,6 @@ func SlackWords() map[string]struct{} {
 	}
 	return words
 }
+
+// WholeInput is the event before fields and mask.
+func WholeInput(m *Message) *rules.Input { return m.wholeInput() }

@@ -54,6 +54,8 @@ type Message struct {
 	Attempt    int    // 1 for the first
 	Event      *event.Event
 	Now        time.Time
+
+	whole *event.Event // nil, or the event before fields and mask: see wholeInput
 }
 
 // Input is the event as expressions in texts see it.
