@@ -20,7 +20,6 @@ var later = [...]string{
 	"targets.*.slack.channel",
 	"targets.*.slack.api_url",
 	"targets.*.slack.thread_by",
-	"targets.*.http.auth.oauth2",
 }
 
 const notYet = "not yet supported"

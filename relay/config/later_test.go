@@ -10,7 +10,6 @@ import (
 func TestWhatComesLaterIsRefused(t *testing.T) {
 	const (
 		slack = "targets: {x: {slack: {webhook_url: 'https://hooks.example/x', "
-		http  = "targets: {x: {http: {url: 'https://api.example', "
 		log   = "targets: {x: {log: {}, "
 	)
 	for _, c := range []struct{ path, head, set, same, tail string }{
@@ -24,7 +23,6 @@ func TestWhatComesLaterIsRefused(t *testing.T) {
 		{"targets.x.slack.channel", slack, "channel: C1", "channel: ''", "}}}"},
 		{"targets.x.slack.api_url", slack, "api_url: https://slack.example/api", "api_url: ''", "}}}"},
 		{"targets.x.slack.thread_by", slack, "thread_by: id", "thread_by: ''", "}}}"},
-		{"targets.x.http.auth.oauth2", http, "auth: {oauth2: {token_url: 'https://id.example', client_id: a, client_secret: b}}", "auth: {oauth2: null}", "}}}"},
 	} {
 		rest := minimal
 		if strings.HasPrefix(c.path, "targets.") {

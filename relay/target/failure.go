@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"syscall"
 
@@ -122,7 +123,7 @@ func classifyTLS(err error) (failure, bool) {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return failedCertificate, true
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) { // the latter is what http.Client makes of the former
 		return failedNotTLS, true
 	}
 	op, ok := errors.AsType[*net.OpError](err)

@@ -40,6 +40,7 @@ type HTTP struct {
 	header http.Header   // the headers that are the same for every event; nobody changes its slices
 	texts  []headerText  // those that are not
 	body   *rules.Tree   // nil for the bytes received
+	tokens *tokens       // nil without auth.oauth2
 }
 
 // headerText is a header with {{ }} in its value.
@@ -59,14 +60,18 @@ func NewHTTP(name string, c HTTPConfig, d Deps) (*HTTP, error) {
 		return nil, fmt.Errorf("target %s: %w", name, err)
 	}
 	h.client = newClient(c.Timeout, d.Quick, tlsConf, d.Transport)
+	if c.Auth.OAuth2 != nil {
+		transport := d.Transport
+		if transport == nil {
+			transport = newTransport(c.TLS.orSystem(tlsConf))
+		}
+		h.tokens = newTokens(c.Auth.OAuth2, c.Timeout, transport)
+	}
 	return h, nil
 }
 
 // compile makes everything that needs no file.
 func (h *HTTP) compile(c *HTTPConfig, d Deps) error {
-	if c.Auth.OAuth2 != nil {
-		return errors.New("auth.oauth2 is not supported")
-	}
 	var ok bool
 	if h.success, ok = parseSuccess(c.Success); !ok {
 		return errors.New("success is not a list of status codes")
@@ -146,7 +151,12 @@ func (h *HTTP) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "http targ
 func (*HTTP) Recipients() []string { return nil }
 
 // Close lets go of idle connections.
-func (h *HTTP) Close() { h.client.close() }
+func (h *HTTP) Close() {
+	h.client.close()
+	if h.tokens != nil {
+		h.tokens.close()
+	}
+}
 
 // attempt is what Send needs on the heap, in one piece.
 type attempt struct {
@@ -162,6 +172,9 @@ func (h *HTTP) Send(ctx context.Context, m *Message) Result {
 	req, body, err := h.request(a, m) //nolint:contextcheck // ctx is in a, which is the request's context
 	if err != nil {
 		return a.result(unfillable(err), m)
+	}
+	if h.tokens != nil {
+		return h.sendWithToken(a, req, body, m) //nolint:contextcheck // as above
 	}
 	h.client.do(&a.exchange, req, body)
 	return a.result(h.verdict(&a.exchange), m)

@@ -141,6 +141,9 @@ func (a *HTTPAuth) check(r Report, u *url.URL) {
 	if a.Basic != nil && a.Basic.Username == "" && a.Basic.Password.IsZero() {
 		r("auth.basic", 0, 0, "has neither username nor password", "")
 	}
+	if a.OAuth2 != nil {
+		a.OAuth2.check(r)
+	}
 	if bearer := a.Bearer.Reveal(); bearer != "" && (!isHeaderValue(bearer) || strings.ContainsAny(bearer, " \t")) {
 		r("auth.bearer", 0, 0, "has blanks or control characters in it", "is there a newline at the end of the variable or file?")
 	}
@@ -177,6 +180,20 @@ func (t *ClientTLS) load() (*tls.Config, error) {
 		conf.Certificates = []tls.Certificate{pair}
 	}
 	return conf, nil
+}
+
+// orSystem is conf for a token endpoint, which may be a public one: the system's
+// authorities count beside those of ca_file.
+func (t *ClientTLS) orSystem(conf *tls.Config) *tls.Config {
+	if t.CAFile == "" {
+		return conf.Clone()
+	}
+	both := conf.Clone()
+	pem, err := os.ReadFile(t.CAFile)
+	if pool, sysErr := x509.SystemCertPool(); err == nil && sysErr == nil && pool.AppendCertsFromPEM(pem) {
+		both.RootCAs = pool
+	}
+	return both
 }
 
 // parseEndpoint reads a URL up to its first expression. It knows only http and

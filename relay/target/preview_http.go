@@ -28,10 +28,17 @@ func (h *HTTP) Preview(m *Message) (Preview, error) {
 	if len(h.signers) > 0 {
 		a.sent["Webhook-Signature"] = nil
 	}
+	if h.tokens != nil {
+		a.sent["Authorization"] = nil
+	}
 	p.Header = headerLines(a.sent)
 	for i := range p.Header {
 		line := &p.Header[i]
 		switch line.Name {
+		case "Authorization":
+			if h.tokens != nil {
+				line.Value = "Bearer [token]" // one is fetched when it is sent
+			}
 		case "Webhook-Timestamp":
 			line.Value = "[" + strconv.FormatInt(m.Now.Unix(), 10) + "]"
 		case "Webhook-Signature":

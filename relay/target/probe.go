@@ -42,9 +42,16 @@ func (l Level) String() string { return [...]string{"ok", "warn", "fail", ""}[l&
 // that renew themselves are renewed a month before.
 const certificateDays = 14
 
-// Probe looks for the endpoint's name and connects to it; nothing is requested.
+// Probe looks for the endpoint's name and connects to it; nothing is requested of
+// it. With auth.oauth2 a token is fetched first.
 func (h *HTTP) Probe(ctx context.Context, each time.Duration) []Finding {
-	return probeURL(ctx, h.base.URL, h.client, each)
+	var found []Finding
+	if h.tokens != nil {
+		if found = append(found, h.probeToken(ctx, each)); found[0].Level == Fail {
+			return found
+		}
+	}
+	return append(found, probeURL(ctx, h.base.URL, h.client, each)...)
 }
 
 // Probe looks for Slack's name and connects to it; nothing is posted.
