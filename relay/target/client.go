@@ -43,7 +43,7 @@ type client struct {
 // extra tries. transport may be nil for an own one; tlsConf is for that one.
 func newClient(timeout time.Duration, quick int, tlsConf *tls.Config, transport http.RoundTripper) *client {
 	if transport == nil {
-		transport = newTransport(tlsConf)
+		transport = newTransport(tlsConf, nil)
 	}
 	t := &tries{next: transport, timeout: timeout}
 	return &client{tries: t, retry: &retryablehttp.Client{
@@ -64,10 +64,11 @@ func newClient(timeout time.Duration, quick int, tlsConf *tls.Config, transport 
 // newTransport makes a transport with one target's connections in it. There is
 // no cap on idle ones: there are never more than the target's concurrency.
 // HTTP/2 stays off, since there all requests would share one connection and
-// its failures; a proxy comes from the config or not at all. The time of a
-// whole try is bounded by tries, the answer's header included.
-func newTransport(tlsConf *tls.Config) *http.Transport {
-	return &http.Transport{
+// its failures; a proxy comes from the config (nil for none) and not from
+// variables. The time of a whole try is bounded by tries, the answer's header
+// included.
+func newTransport(tlsConf *tls.Config, proxy *url.URL) *http.Transport {
+	t := &http.Transport{
 		DialContext:            newDialer().DialContext,
 		TLSClientConfig:        tlsConf,
 		TLSHandshakeTimeout:    dialTimeout,
@@ -76,6 +77,10 @@ func newTransport(tlsConf *tls.Config) *http.Transport {
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
+	if proxy != nil {
+		useProxy(t, proxy)
+	}
+	return t
 }
 
 // exchange is one attempt on its way: what each try needs, and what the last

@@ -39,6 +39,8 @@ type HTTPConfig struct {
 	Sign []secret.String `yaml:"sign"`
 	// TLS replaces the system's roots, and adds a client certificate.
 	TLS ClientTLS `yaml:"tls"`
+	// Proxy is the URL (http or https, with a user if it wants one) of a proxy to go through; variables like HTTP_PROXY are not looked at. A secret. Default none.
+	Proxy secret.String `yaml:"proxy"`
 }
 
 // HTTPAuth is how the relay identifies itself; at most one of its keys.

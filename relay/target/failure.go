@@ -17,24 +17,28 @@ import (
 type failure uint8
 
 const (
-	failed            failure = iota // none of the below
-	failedCut                        // the connection broke; the endpoint may have the message
-	failedRefused                    // nothing listens
-	failedUnreachable                // no way there
-	failedName                       // the name is not in DNS
-	failedDNS                        // DNS did not answer
-	failedTimeout                    // no answer in time
-	failedDialTimeout                // no connection in time
-	failedStopped                    // our own side gave up
-	failedForbidden                  // an address no target may have
-	failedHandshake                  // TLS could not be agreed on
-	failedNotTLS                     // the other side does not speak TLS
-	failedNotHTTP                    // the other side does not speak HTTP
-	failedExpired                    // its certificate is out of its time
-	failedUnknownCA                  // its certificate is of an unknown authority
-	failedWrongName                  // its certificate is for another name
-	failedCertificate                // its certificate is not valid otherwise
-	failedOurs                       // it does not accept our certificate
+	failed             failure = iota // none of the below
+	failedCut                         // the connection broke; the endpoint may have the message
+	failedRefused                     // nothing listens
+	failedUnreachable                 // no way there
+	failedName                        // the name is not in DNS
+	failedDNS                         // DNS did not answer
+	failedTimeout                     // no answer in time
+	failedDialTimeout                 // no connection in time
+	failedStopped                     // our own side gave up
+	failedForbidden                   // an address no target may have
+	failedHandshake                   // TLS could not be agreed on
+	failedNotTLS                      // the other side does not speak TLS
+	failedNotHTTP                     // the other side does not speak HTTP
+	failedExpired                     // its certificate is out of its time
+	failedUnknownCA                   // its certificate is of an unknown authority
+	failedWrongName                   // its certificate is for another name
+	failedCertificate                 // its certificate is not valid otherwise
+	failedOurs                        // it does not accept our certificate
+	failedProxy                       // the proxy cannot be reached
+	failedProxyAuth                   // the proxy wants credentials
+	failedProxyRefused                // the proxy does not let us through
+	failedProxyUnable                 // the proxy could not get through
 )
 
 // failures holds the verdict on each failure.
@@ -57,6 +61,11 @@ var failures = [...]verdict{
 	failedWrongName:   {event.Held, "the endpoint's certificate is for another name: correct the URL's host, or the certificate"},
 	failedCertificate: {event.Held, "the endpoint's certificate is not valid"},
 	failedOurs:        {event.Held, "the endpoint does not accept our client certificate: check tls.cert_file and tls.key_file"},
+
+	failedProxy:        {event.Retry, "the proxy cannot be reached: check proxy"},
+	failedProxyAuth:    {event.Held, "the proxy does not take our credentials: put a user and a password into proxy"},
+	failedProxyRefused: {event.Held, "the proxy does not let us through to the endpoint: ask whoever runs it, or correct url or proxy"},
+	failedProxyUnable:  {event.Retry, "the proxy could not reach the endpoint"},
 }
 
 // verdict is what the failure says.
@@ -65,7 +74,7 @@ func (f failure) verdict() verdict { return failures[f] }
 // quick reports whether an immediate second try may help.
 func (f failure) quick() bool {
 	switch f {
-	case failed, failedCut, failedRefused, failedUnreachable, failedName, failedDNS:
+	case failed, failedCut, failedRefused, failedUnreachable, failedName, failedDNS, failedProxy, failedProxyUnable:
 		return true
 	default:
 		return false
@@ -78,6 +87,9 @@ func (f failure) quick() bool {
 func classify(err error) failure {
 	if errors.Is(err, errForbiddenAddress) {
 		return failedForbidden
+	}
+	if f, ok := classifyProxy(err); ok {
+		return f
 	}
 	if f, ok := classifyTLS(err); ok {
 		return f
@@ -107,6 +119,27 @@ func classify(err error) failure {
 	default:
 		return failed
 	}
+}
+
+// classifyProxy tells failures of a proxy from those of what lies behind it.
+func classifyProxy(err error) (failure, bool) {
+	if status, ok := errors.AsType[proxyError](err); ok {
+		switch {
+		case status == http.StatusProxyAuthRequired:
+			return failedProxyAuth, true
+		case outcomeOf(int(status)) == event.Retry:
+			return failedProxyUnable, true
+		}
+		return failedProxyRefused, true
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "proxyconnect" {
+		return failed, false
+	}
+	if f, ok := classifyTLS(err); ok && f.verdict().outcome == event.Held {
+		return f, true // its certificate is not valid: nobody knows who it is
+	}
+	return failedProxy, true
 }
 
 // classifyTLS tells failures of TLS apart.

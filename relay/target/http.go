@@ -3,6 +3,7 @@ package target
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type HTTP struct {
 	texts  []headerText  // those that are not
 	body   *rules.Tree   // nil for the bytes received
 	tokens *tokens       // nil without auth.oauth2
+	proxy  *url.URL      // nil for none
 }
 
 // headerText is a header with {{ }} in its value.
@@ -59,13 +61,19 @@ func NewHTTP(name string, c HTTPConfig, d Deps) (*HTTP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", name, err)
 	}
-	h.client = newClient(c.Timeout, d.Quick, tlsConf, d.Transport)
-	if c.Auth.OAuth2 != nil {
-		transport := d.Transport
-		if transport == nil {
-			transport = newTransport(c.TLS.orSystem(tlsConf))
+	proxy, p := parseProxy(c.Proxy.Reveal())
+	if p != nil {
+		return nil, fmt.Errorf("target %s: proxy %s", name, p.Message)
+	}
+	through := func(conf *tls.Config) http.RoundTripper {
+		if d.Transport != nil {
+			return d.Transport
 		}
-		h.tokens = newTokens(c.Auth.OAuth2, c.Timeout, transport)
+		return newTransport(conf, proxy)
+	}
+	h.proxy, h.client = proxy, newClient(c.Timeout, d.Quick, tlsConf, through(tlsConf))
+	if c.Auth.OAuth2 != nil {
+		h.tokens = newTokens(c.Auth.OAuth2, c.Timeout, through(c.TLS.orSystem(tlsConf)))
 	}
 	return h, nil
 }

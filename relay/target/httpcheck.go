@@ -63,6 +63,8 @@ func (c *HTTPConfig) Check(env *rules.Env, r Report) {
 		}
 	}
 	c.TLS.check(r, u)
+	_, p = parseProxy(c.Proxy.Reveal())
+	reportProblem(r, "proxy", p)
 }
 
 // ownHeaders are set by the relay, or by the connection, and by nobody else.

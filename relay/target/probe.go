@@ -51,7 +51,16 @@ func (h *HTTP) Probe(ctx context.Context, each time.Duration) []Finding {
 			return found
 		}
 	}
-	return append(found, probeURL(ctx, h.base.URL, h.client, each)...)
+	if h.proxy == nil {
+		return append(found, probeURL(ctx, h.base.URL, h.client, each)...)
+	}
+	conn, way := probeTCP(ctx, h.proxy.Hostname(), portOf(h.proxy), each, func(error) string { return failedProxy.verdict().reason })
+	found = append(found, way...)
+	if conn != nil {
+		_ = conn.Close() // nothing was sent
+		found = append(found, Finding{OK, "that was the proxy: what lies behind it shows when something is sent"})
+	}
+	return found
 }
 
 // Probe looks for Slack's name and connects to it; nothing is posted.
@@ -60,11 +69,7 @@ func (s *Slack) Probe(ctx context.Context, each time.Duration) []Finding {
 }
 
 func probeURL(ctx context.Context, u *url.URL, c *client, each time.Duration) []Finding {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	conn, found := probeTCP(ctx, u.Hostname(), port, each, func(err error) string { return classify(err).verdict().reason })
+	conn, found := probeTCP(ctx, u.Hostname(), portOf(u), each, func(err error) string { return classify(err).verdict().reason })
 	if conn == nil {
 		return found
 	}
@@ -87,6 +92,14 @@ func probeURL(ctx context.Context, u *url.URL, c *client, each time.Duration) []
 		return append(found, Finding{Fail, classify(err).verdict().reason})
 	}
 	return append(found, certificateFinding(tc.ConnectionState(), time.Now()))
+}
+
+// portOf is the port a URL means.
+func portOf(u *url.URL) string {
+	if port := u.Port(); port != "" {
+		return port
+	}
+	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
 }
 
 // probeTCP looks up the name, unless it is an address, and connects. Without a
