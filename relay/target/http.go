@@ -28,6 +28,7 @@ import (
 //	webhook-signature  of Standard Webhooks, one per secret in sign, if any
 //	Idempotency-Key    the delivery's id
 //	traceparent        the delivery's trace (W3C Trace Context)
+//	webhook-kind       replayed, test or alarm; none for an event as it was received
 //
 // Redirects are not followed: a POST would arrive as a GET without its body.
 type HTTP struct {
@@ -227,6 +228,9 @@ func (h *HTTP) request(a *attempt, m *Message) (*http.Request, []byte, error) {
 	a.sent["Webhook-Id"] = a.once[0:1:1]
 	a.sent["Idempotency-Key"] = a.once[1:2:2]
 	a.sent["Traceparent"] = a.once[2:3:3]
+	if m.Event.Kind != event.Received {
+		a.sent["Webhook-Kind"] = []string{m.Event.Kind.String()}
+	}
 	for _, t := range h.texts {
 		v, err := t.text.Render(in)
 		if err != nil {
@@ -237,17 +241,26 @@ func (h *HTTP) request(a *attempt, m *Message) (*http.Request, []byte, error) {
 	return req, body, nil
 }
 
-// fillBody is the bytes received, or the config's json filled in. It escapes no
-// HTML: & < > are what the receiver is meant to read.
+// maxFilled is how long a filled-in json may become: no endpoint means a longer
+// one, and a value named a hundred times makes one of any body.
+const maxFilled = 1 << 20
+
+// fillBody is the bytes received, or the config's json filled in; for an alarm
+// always the former. It escapes no HTML: & < > are what the receiver is meant to
+// read.
 func (h *HTTP) fillBody(in *rules.Input, m *Message) ([]byte, error) {
-	if h.body == nil {
+	if h.body == nil || m.Event.Kind == event.Alarm {
 		return m.Event.Body, nil
 	}
 	tree, err := h.body.Render(in)
 	if err != nil {
 		return nil, err
 	}
-	return marshal(tree)
+	body, err := marshal(tree)
+	if err == nil && len(body) > maxFilled {
+		return nil, errors.New("it would be larger than 1 MiB; name fewer or smaller fields in it")
+	}
+	return body, err
 }
 
 // fillURL is the URL for one event. A value can change what is asked for, never

@@ -236,3 +236,32 @@ func TestHTTPATextThatCannotBeFilledInIsRejectedAndNothingIsSent(t *testing.T) {
 		t.Errorf("%d requests were sent", n)
 	}
 }
+
+func TestHTTPAJSONThatGrowsBeyondAMebibyteIsRejectedAndNothingIsSent(t *testing.T) {
+	receiver := relaytest.NewTarget(t)
+	h := newHTTP(t, receiver.URL(), func(c *target.HTTPConfig, _ *target.Deps) {
+		c.JSON = map[string]any{"a": strings.Repeat("{{ full_name }}", 100)}
+	})
+	if r := h.Send(t.Context(), message(t, `{"full_name":"`+strings.Repeat("x", 10_000)+`"}`)); r.Outcome != event.Delivered {
+		t.Errorf("got %+v", r)
+	}
+	r := h.Send(t.Context(), message(t, `{"full_name":"`+strings.Repeat("x", 11_000)+`"}`))
+	if r.Outcome != event.Rejected || !strings.Contains(r.Reason, "larger than 1 MiB") || len(receiver.Requests()) != 1 {
+		t.Errorf("got %+v after %d requests", r, len(receiver.Requests()))
+	}
+}
+
+// TestHTTPSaysWhyItIsSent: an event as it was received needs no word, and an alarm is not put into json of the config's.
+func TestHTTPSaysWhyItIsSent(t *testing.T) {
+	for kind, want := range map[event.Kind]string{event.Received: "", event.Replayed: "replayed", event.Test: "test", event.Alarm: "alarm"} {
+		receiver := relaytest.NewTarget(t)
+		h := newHTTP(t, receiver.URL(), func(c *target.HTTPConfig, _ *target.Deps) { c.JSON = map[string]any{"a": 1} })
+		m := message(t, sample)
+		m.Event.Kind = kind
+		h.Send(t.Context(), m)
+		got := receiver.Requests()[0]
+		if got.Header.Get("Webhook-Kind") != want || (string(got.Body) == sample) != (kind == event.Alarm) {
+			t.Errorf("%s: %v %s", kind, got.Header, got.Body)
+		}
+	}
+}

@@ -72,6 +72,7 @@ var ownHeaders = map[string]string{
 	"Webhook-Id":        "the relay sets it: the event's id",
 	"Webhook-Timestamp": "the relay sets it on every try",
 	"Webhook-Signature": "the relay sets it when sign is set",
+	"Webhook-Kind":      "the relay sets it for what is not received just now",
 	"Idempotency-Key":   "the relay sets it: the delivery's id",
 	"Traceparent":       "the relay sets it",
 	"Tracestate":        "it belongs to traceparent, which the relay sets",

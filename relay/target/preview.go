@@ -39,7 +39,7 @@ const hidden = "[redacted]"
 // shownHeaders are request headers whose values are no secrets, whoever set them.
 func shownHeader(name string) bool {
 	switch name {
-	case "Accept", "Content-Type", "User-Agent", "Webhook-Id", "Idempotency-Key":
+	case "Accept", "Content-Type", "User-Agent", "Webhook-Id", "Webhook-Kind", "Idempotency-Key":
 		return true
 	}
 	return false
