@@ -35,6 +35,7 @@ const (
 	failedWrongName                   // its certificate is for another name
 	failedCertificate                 // its certificate is not valid otherwise
 	failedOurs                        // it does not accept our certificate
+	failedEndless                     // there is more before the answer than one may be long
 	failedProxy                       // the proxy cannot be reached
 	failedProxyAuth                   // the proxy wants credentials
 	failedProxyRefused                // the proxy does not let us through
@@ -61,6 +62,7 @@ var failures = [...]verdict{
 	failedWrongName:   {event.Held, "the endpoint's certificate is for another name: correct the URL's host, or the certificate"},
 	failedCertificate: {event.Held, "the endpoint's certificate is not valid"},
 	failedOurs:        {event.Held, "the endpoint does not accept our client certificate: check tls.cert_file and tls.key_file"},
+	failedEndless:     {event.Retry, "the endpoint's answer never comes to its point: check what listens at this address"},
 
 	failedProxy:        {event.Retry, "the proxy cannot be reached: check proxy"},
 	failedProxyAuth:    {event.Held, "the proxy does not take our credentials: put a user and a password into proxy"},
@@ -114,7 +116,9 @@ func classify(err error) failure {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return failedCut
-	case strings.Contains(err.Error(), "malformed HTTP"):
+	case strings.Contains(err.Error(), "headers exceeded"), strings.Contains(err.Error(), "too many 1xx"):
+		return failedEndless
+	case strings.Contains(err.Error(), "malformed HTTP"), strings.Contains(err.Error(), "malformed MIME header"):
 		return failedNotHTTP
 	default:
 		return failed
