@@ -128,7 +128,7 @@ func TestEverySettingReachesItsField(t *testing.T) {
 			"beta": {
 				Name: "beta",
 				Email: &target.EmailConfig{
-					Host: "mail.example", Port: 465, TLS: "implicit", Username: "relay", Password: s("something"),
+					Host: "mail.example", Port: 465, TLS: "implicit", Username: "relay", Password: s("something"), Auth: "auto",
 					From: "relay@relay.example", To: []string{"archive@relay.example"},
 					Subject: "{{ ticket }}", Text: "{{ ticket }}", HTML: "<p>{{ ticket }}</p>", Timeout: 5 * time.Second,
 				},

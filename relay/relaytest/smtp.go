@@ -82,7 +82,8 @@ func SMTPWithCertificate(c tls.Certificate) SMTPOption {
 }
 
 // SMTPWithLogin demands this login before a mail, by one of the mechanisms
-// PLAIN, LOGIN and CRAM-MD5; none named: all of them.
+// PLAIN, LOGIN, CRAM-MD5 and XOAUTH2, where pass is the token; none named: the
+// first three.
 func SMTPWithLogin(user, pass string, mechanisms ...string) SMTPOption {
 	return func(s *SMTP) error {
 		if len(mechanisms) == 0 {

@@ -17,6 +17,7 @@ type Mail struct {
 	Sender     string   // of the envelope
 	Recipients []string // of the envelope
 	User       string   // who had logged in, "" for nobody
+	Mechanism  string   // by which they had
 	TLS        bool     // came in encrypted
 	Raw        []byte   // header and body, lines ending in CR LF
 }

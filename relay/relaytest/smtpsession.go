@@ -1,10 +1,6 @@
 package relaytest
 
 import (
-	"bytes"
-	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // CRAM-MD5 (RFC 2195) is what it is
-	"errors"
 	"fmt"
 	"io"
 
@@ -17,6 +13,7 @@ type smtpSession struct {
 	s    *SMTP
 	conn *smtp.Conn
 	user string // who logged in
+	mech string // by which mechanism
 	mail Mail
 }
 
@@ -35,6 +32,7 @@ func (c *smtpSession) Auth(mech string) (sasl.Server, error) {
 	if err := c.s.next(SMTPAuth); err != nil {
 		return nil, err
 	}
+	c.mech = mech
 	check := func(user, pass string) error {
 		if user != c.s.user || pass != c.s.pass {
 			return errBadLogin
@@ -47,6 +45,8 @@ func (c *smtpSession) Auth(mech string) (sasl.Server, error) {
 		return sasl.NewPlainServer(func(_, user, pass string) error { return check(user, pass) }), nil
 	case sasl.Login:
 		return &loginServer{check: check}, nil
+	case "XOAUTH2":
+		return &xoauth2{check: check}, nil
 	case "CRAM-MD5":
 		return &cramMD5{user: c.s.user, pass: c.s.pass, ok: func() { c.user = c.s.user }}, nil
 	}
@@ -62,7 +62,7 @@ func (c *smtpSession) Mail(from string, _ *smtp.MailOptions) error {
 		return err
 	}
 	_, encrypted := c.conn.TLSConnectionState()
-	c.mail = Mail{Sender: from, User: c.user, TLS: encrypted}
+	c.mail = Mail{Sender: from, User: c.user, Mechanism: c.mech, TLS: encrypted}
 	return nil
 }
 
@@ -96,47 +96,3 @@ func (c *smtpSession) Reset() { c.mail = Mail{} }
 
 // Logout has nothing to let go of.
 func (c *smtpSession) Logout() error { return nil }
-
-// loginServer is the server's side of LOGIN, which no RFC describes.
-type loginServer struct {
-	check func(user, pass string) error
-	step  int
-	user  string
-}
-
-func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
-	l.step++
-	switch l.step {
-	case 1:
-		return []byte("Username:"), false, nil
-	case 2:
-		l.user = string(response)
-		return []byte("Password:"), false, nil
-	}
-	return nil, true, l.check(l.user, string(response))
-}
-
-// cramMD5 is the server's side of RFC 2195.
-type cramMD5 struct {
-	user, pass string
-	asked      bool
-	ok         func()
-}
-
-const cramChallenge = "<1896.697170952@mail.test>"
-
-func (m *cramMD5) Next(response []byte) (challenge []byte, done bool, err error) {
-	if !m.asked {
-		m.asked = true
-		return []byte(cramChallenge), false, nil
-	}
-	mac := hmac.New(md5.New, []byte(m.pass))
-	if _, err := io.WriteString(mac, cramChallenge); err != nil {
-		return nil, false, errors.Join(errBadLogin, err)
-	}
-	if want := fmt.Appendf(nil, "%s %x", m.user, mac.Sum(nil)); !bytes.Equal(response, want) {
-		return nil, false, errBadLogin
-	}
-	m.ok()
-	return nil, true, nil
-}

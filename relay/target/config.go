@@ -113,8 +113,10 @@ type EmailConfig struct {
 	TLS string `yaml:"tls"`
 	// Username logs in, with Password; empty: no login.
 	Username string `yaml:"username"`
-	// Password belongs to Username.
+	// Password belongs to Username; with auth: xoauth2 it is an access token.
 	Password secret.String `yaml:"password"`
+	// Auth is how to log in: plain, login, cram-md5 or xoauth2. Default auto, the best of what the server offers.
+	Auth string `yaml:"auth"`
 	// From is the sender's address, "Name <a@b>" or "a@b".
 	From string `yaml:"from"`
 	// To are the recipients' addresses.

@@ -28,10 +28,14 @@ const (
 )
 
 // SetDefaults fills in what the config left out: STARTTLS mandatory on port
-// 587, or 465 with implicit TLS, and 30 seconds for an attempt.
+// 587, or 465 with implicit TLS, the best login that the server offers, and 30
+// seconds for an attempt.
 func (c *EmailConfig) SetDefaults() {
 	if c.TLS == "" {
 		c.TLS = mailTLSMandatory
+	}
+	if c.Auth == "" {
+		c.Auth = mailAuthAuto
 	}
 	if c.Port == 0 {
 		c.Port = 587
@@ -48,6 +52,7 @@ func (c *EmailConfig) SetDefaults() {
 // has a connection of its own and sends the same mail, byte for byte but for
 // its Date, so that a mailbox can drop a repeat by its Message-ID.
 type Email struct {
+	name    string
 	cfg     EmailConfig
 	version string
 	from    *netmail.Address
@@ -74,7 +79,7 @@ func NewEmail(name string, c EmailConfig, d Deps) (*Email, error) {
 	}
 	from, _ := parseMailbox(c.From) // its errors, like those below, would have been reported
 	e := &Email{
-		cfg: c, version: d.Version, from: from, to: make(map[string]*netmail.Address, len(c.To)),
+		name: name, cfg: c, version: d.Version, from: from, to: make(map[string]*netmail.Address, len(c.To)),
 		domain:      from.Address[strings.LastIndexByte(from.Address, '@')+1:],
 		defaultHTML: parseDefaultHTML(),
 		dial:        newDialer().DialContext,
@@ -131,7 +136,11 @@ func (e *Email) Send(ctx context.Context, m *Message) Result {
 			err = errMailStopped
 		}
 	}
-	return mailResult(stage, err)
+	r := mailResult(stage, err, m.Attempt)
+	if r.Outcome == event.Held {
+		r.Reason += "; then `invitation-relay targets release " + e.name + "`, or wait for the next probe"
+	}
+	return r
 }
 
 // mailboxHash names a recipient without telling who it is to somebody who does

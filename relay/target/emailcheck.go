@@ -78,7 +78,14 @@ func (c *EmailConfig) checkServer(r Report) {
 // connection that anybody on the way could read or change. CRAM-MD5 is no
 // exception: who listens can try passwords against it at home.
 func (c *EmailConfig) checkLogin(r Report) {
+	if c.Auth != mailAuthAuto && mechanismSet(c.Auth) == "" {
+		r("auth", 0, 0, "auth is one of auto, plain, login, cram-md5, xoauth2",
+			"auto takes the best that the server offers; with xoauth2 the password is an access token")
+	}
 	if c.Username == "" && c.Password.IsZero() {
+		if c.Auth != mailAuthAuto {
+			r("auth", 0, 0, "auth without username and password", "set both, or leave auth out")
+		}
 		return
 	}
 	switch {

@@ -54,6 +54,8 @@ func TestEachMistakeInEmailSettingsIsReported(t *testing.T) {
 		{"metadata address", func(c *EmailConfig) { c.Host = "169.254.169.254" }, "host", "refused"},
 		{"port", func(c *EmailConfig) { c.Port = 70000 }, "port", "1 to 65535"},
 		{"tls", func(c *EmailConfig) { c.TLS = "starttls" }, "tls", "one of"},
+		{"auth", func(c *EmailConfig) { c.Auth = "ntlm" }, "auth", "one of"},
+		{"auth without a login", func(c *EmailConfig) { c.Auth, c.Username, c.Password = "login", "", secret.String{} }, "auth", "without"},
 		{"timeout", func(c *EmailConfig) { c.Timeout = -1 }, "timeout", "negative"},
 		{"no username", func(c *EmailConfig) { c.Username = "" }, "username", "without"},
 		{"no password", func(c *EmailConfig) { c.Password = secret.String{} }, "password", "without"},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -40,6 +39,7 @@ var (
 	errMailNoTLS       = errors.New("no STARTTLS offered")
 	errMailClearLogin  = errors.New("no login without encryption")
 	errMailNoMechanism = errors.New("no login mechanism in common")
+	errMailNotOffered  = errors.New("the login mechanism wanted is not offered")
 )
 
 // attempt hands msg to the server and says at which stage it failed. The
@@ -84,7 +84,7 @@ func (e *Email) open(ctx context.Context, conn net.Conn) (*smtp.Client, mailStag
 	}
 	c.SkipSMTPUTF8(true) // addresses are ASCII; asking for it would limit where the mail can go
 	if err := c.Hello(helloName()); err != nil {
-		return c, mailGreeting, err
+		return c, mailGreeting, lastAnswer(err)
 	}
 	if e.cfg.TLS == mailTLSMandatory || e.cfg.TLS == mailTLSOpportunistic {
 		offered, _ := c.Extension("STARTTLS")
@@ -104,6 +104,18 @@ func (e *Email) open(ctx context.Context, conn net.Conn) (*smtp.Client, mailStag
 		}
 	}
 	return c, mailSender, nil
+}
+
+// lastAnswer is the answer to HELO, when EHLO was refused before it: a server
+// that does not know EHLO is not one that refuses the relay.
+func lastAnswer(err error) error {
+	if both, ok := err.(interface{ Unwrap() []error }); ok {
+		all := both.Unwrap()
+		if a := answerOf(all[len(all)-1]); a != nil {
+			return a
+		}
+	}
+	return err
 }
 
 // submit sends one mail to its one recipient (RFC 5321, section 3.3).
@@ -145,42 +157,6 @@ func helloName() string {
 func isLoopbackAddr(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
-}
-
-// mailAuth logs in by the first mechanism that the server offers and we know.
-// PLAIN comes first: inside verified TLS it is as safe as the others, and the
-// one that no server gets wrong, while servers do offer challenges that their
-// hashed passwords cannot answer. Without TLS it refuses, whatever the
-// mechanism, unless that was asked for (tls: none) and the other end of the
-// connection really is this machine.
-type mailAuth struct {
-	cfg   *EmailConfig
-	local bool
-	smtp.Auth
-}
-
-// Start chooses the mechanism and begins it.
-func (a *mailAuth) Start(server *smtp.ServerInfo) (string, []byte, error) {
-	clearText := a.local && a.cfg.TLS == mailTLSNone
-	if !server.TLS && !clearText {
-		return "", nil, errMailClearLogin
-	}
-	user, pass := a.cfg.Username, a.cfg.Password.Reveal()
-	switch offers := func(m string) bool { return slices.Contains(server.Auth, m) }; {
-	case offers("PLAIN"):
-		a.Auth = smtp.PlainAuth("", user, pass, server.Name, clearText)
-	case offers("LOGIN"):
-		a.Auth = smtp.LoginAuth(user, pass, server.Name, clearText)
-	case offers("SCRAM-SHA-256"):
-		a.Auth = smtp.ScramSHA256Auth(user, pass)
-	case offers("SCRAM-SHA-1"):
-		a.Auth = smtp.ScramSHA1Auth(user, pass)
-	case offers("CRAM-MD5"):
-		a.Auth = smtp.CRAMMD5Auth(user, pass)
-	default:
-		return "", nil, errMailNoMechanism
-	}
-	return a.Auth.Start(server)
 }
 
 // quietConn ends a connection whose other side does not stop talking.

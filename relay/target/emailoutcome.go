@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/textproto"
 	"regexp"
+	"strings"
+	"time"
 
 	"invitation-relay/relay/event"
 )
@@ -16,7 +18,7 @@ import (
 // mailResult reads a failed attempt as an outcome. Its reason has the server's
 // codes and our own sentence, never the server's words: those quote addresses,
 // and sometimes the mail.
-func mailResult(stage mailStage, err error) Result {
+func mailResult(stage mailStage, err error, attempt int) Result {
 	if a := answerOf(err); a != nil {
 		enhanced := enhancedCode(a.Msg)
 		outcome, why := mailVerdict(stage, a.Code, enhanced)
@@ -24,13 +26,36 @@ func mailResult(stage mailStage, err error) Result {
 		if enhanced != "" {
 			said += " " + enhanced
 		}
-		return Result{Outcome: outcome, Status: a.Code, Reason: said + ": " + why, Tries: 1}
+		r := Result{Outcome: outcome, Status: a.Code, Reason: said + ": " + why, Tries: 1}
+		if greylists(stage, a.Code, enhanced, attempt) {
+			r.NotBefore = greylistWait
+		}
+		return r
 	}
 	outcome, why := mailFailure(stage, err)
 	if stage == mailSent {
 		why += "; the mail may have arrived: it is sent again with the same Message-ID"
 	}
 	return Result{Outcome: outcome, Reason: why, Tries: 1}
+}
+
+// greylistWait is how long a greylisted mail waits at least. Servers that do so
+// (RFC 6647) want to see it again after one to five minutes; some begin anew for
+// one that comes back within seconds.
+const greylistWait = time.Minute
+
+// greylists reports whether an answer wants to see the mail again later: one
+// that says so, at whatever attempt, since the wait is the least and never
+// shortens what the schedule has; and one that says nothing but "not now" of the
+// recipient, at the first attempt only, since it may as well be something else.
+func greylists(stage mailStage, code int, enhanced string, attempt int) bool {
+	switch {
+	case stage < mailSender || code/100 != 4 || code == 421:
+		return false
+	case (code == 450 || code == 451) && enhanced == "4.7.1":
+		return true
+	}
+	return stage == mailRecipient && attempt <= 1
 }
 
 // answerOf is the server's answer in err, nil when there was none.
@@ -66,10 +91,14 @@ func mailVerdict(stage mailStage, code int, enhanced string) (event.Outcome, str
 	case mailTLS:
 		return event.Held, "the server refuses STARTTLS: with tls: implicit (port 465) it may be willing"
 	case mailLogin:
-		return event.Held, "the server refuses the login: check username and password"
+		return event.Held, mailLoginRefused
 	case mailSender:
 		if code == 552 || enhanced == "5.3.4" {
 			return event.Rejected, permanent(code, enhanced)
+		}
+		switch code {
+		case 500, 501, 502, 503, 504, 555:
+			return event.Held, "the server does not understand how the relay begins a mail: is it a mail server that takes mail from programs?"
 		}
 		return event.Held, "the server does not let the relay send as `from`: use an address that belongs to the login"
 	case mailRecipient, mailData, mailSent:
@@ -82,7 +111,7 @@ func mailVerdict(stage mailStage, code int, enhanced string) (event.Outcome, str
 func loginRefusal(code int, enhanced string) string {
 	switch {
 	case code == 535, code == 525, enhanced == "5.7.8":
-		return "the server refuses the login: check username and password"
+		return mailLoginRefused
 	case code == 530:
 		return "the server wants a login, or encryption, first: set username and password, or tls"
 	case code == 534, enhanced == "5.7.9":
@@ -92,6 +121,9 @@ func loginRefusal(code int, enhanced string) string {
 	}
 	return ""
 }
+
+// mailLoginRefused does not tell a password from a token: servers do not either.
+const mailLoginRefused = "the server refuses the login: check username and password; a token (auth: xoauth2) may have expired"
 
 // temporary is the sentence for 4yz. Nothing is to be done about most of them.
 func temporary(code int, enhanced string) string {
@@ -140,6 +172,9 @@ func permanent(code int, enhanced string) string {
 	case "7.20", "7.21", "7.22", "7.23", "7.24", "7.25", "7.26":
 		return "the mail fails SPF, DKIM or DMARC: let the server behind `host` send for the domain of `from`"
 	}
+	if strings.HasPrefix(enhanced, "5.7.") {
+		return "the server's policy refuses this mail: ask its administrator"
+	}
 	switch code {
 	case 550, 551, 553, 556:
 		return "the mailbox is not there or takes no mail from us: check the address in `to`"
@@ -174,7 +209,9 @@ func mailFailure(stage mailStage, err error) (event.Outcome, string) {
 	case errors.Is(err, errMailClearLogin):
 		return event.Held, "the connection is not encrypted, so the password was not sent: use tls: mandatory or implicit"
 	case errors.Is(err, errMailNoMechanism):
-		return event.Held, "the server offers no login the relay knows (PLAIN, LOGIN, SCRAM, CRAM-MD5): leave username and password out, or use another port"
+		return event.Held, "the server offers no login the relay knows (PLAIN, LOGIN, SCRAM, CRAM-MD5, XOAUTH2): leave username and password out, or use another port"
+	case errors.Is(err, errMailNotOffered):
+		return event.Held, "the server does not offer the login that auth names: leave auth out, so that what it offers is used"
 	case errors.Is(err, errMailTalkative):
 		return event.Retry, "the server did not stop talking: is it a mail server?"
 	}
@@ -190,17 +227,15 @@ func certificateFault(err error) string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
 		return ""
 	}
-	const notSent = "; nothing was sent"
+	why := "it proves nothing"
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return "the server's certificate is for another name: set host to the name in it" + notSent
+		why = "it is for another name: set host to the name in it"
+	} else if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		why = "it is signed by nobody this machine trusts: add the authority to the system's, or point SSL_CERT_FILE at it"
+	} else if c, ok := errors.AsType[x509.CertificateInvalidError](err); ok && c.Reason == x509.Expired {
+		why = "it has expired or is not valid yet: renew it, or check this machine's clock"
 	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "the server's certificate is signed by nobody this machine trusts: add the authority to the system's, or point SSL_CERT_FILE at it" + notSent
-	}
-	if c, ok := errors.AsType[x509.CertificateInvalidError](err); ok && c.Reason == x509.Expired {
-		return "the server's certificate has expired or is not valid yet: renew it, or check this machine's clock" + notSent
-	}
-	return "the server's certificate is not valid" + notSent
+	return "certificate not valid: " + why + "; nothing was sent"
 }
 
 // networkFault is for what is left: names, connections, and servers that are

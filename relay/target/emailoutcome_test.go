@@ -54,6 +54,9 @@ func TestEachAnswerHasItsOutcome(t *testing.T) {
 		{data, 554, "5.7.1", event.Rejected, "policy"},
 		{data, 550, "5.7.26", event.Rejected, "DMARC"},
 		{data, 554, "", event.Rejected, "refuses this mail for good"},
+		{to, 550, "5.7.509", event.Rejected, "policy"},
+		{data, 550, "5.7.0", event.Rejected, "policy"},
+		{to, 552, "", event.Rejected, "full, or the mail is too big"},
 
 		{from, 530, "5.7.0", event.Held, "wants a login"},
 		{from, 534, "5.7.9", event.Held, "too weak"},
@@ -66,6 +69,8 @@ func TestEachAnswerHasItsOutcome(t *testing.T) {
 		{auth, 504, "5.5.4", event.Held, "username and password"},
 		{from, 550, "5.7.1", event.Held, "send as `from`"},
 		{from, 553, "5.1.8", event.Held, "send as `from`"},
+		{from, 501, "5.5.4", event.Held, "does not understand"},
+		{from, 503, "", event.Held, "does not understand"},
 		{hello, 550, "5.7.1", event.Held, "block list"},
 	} {
 		t.Run(fmt.Sprintf("%s %d %s", c.stage, c.code, c.enhanced), func(t *testing.T) {
@@ -83,6 +88,9 @@ func TestEachAnswerHasItsOutcome(t *testing.T) {
 			r := sendMail(t, newTestEmail(t, s, withLogin))
 			if r.Outcome != c.want || r.Status != c.code || !strings.HasPrefix(r.Reason, said+": ") || !strings.Contains(r.Reason, c.reason) {
 				t.Errorf("result %v %d %q, want %v, %q … %q", r.Outcome, r.Status, r.Reason, c.want, said, c.reason)
+			}
+			if held := strings.Contains(r.Reason, "targets release archive`"); held != (c.want == event.Held) {
+				t.Errorf("reason %q: says how to release %v, want that when held", r.Reason, held)
 			}
 			if r.RetryAfter != 0 {
 				t.Errorf("asks the whole target to wait %v: a mail server's no concerns one mail", r.RetryAfter)

@@ -10,7 +10,7 @@ import (
 // Probe connects to the mail server, agrees on TLS as an attempt would, and logs
 // in. No mail is begun.
 func (e *Email) Probe(ctx context.Context, each time.Duration) []Finding {
-	fault := func(stage mailStage, err error) string { return mailResult(stage, err).Reason }
+	fault := func(stage mailStage, err error) string { return mailResult(stage, err, 1).Reason }
 	tcp, found := probeTCP(ctx, e.cfg.Host, strconv.Itoa(e.cfg.Port), each, func(err error) string { return fault(mailConnecting, err) })
 	if tcp == nil {
 		return found
