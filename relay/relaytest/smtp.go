@@ -34,6 +34,7 @@ type SMTP struct {
 	script map[SMTPStage][]SMTPAnswer
 	drops  int
 	mails  []Mail
+	conns  []net.Conn // all that were ever taken
 	news   chan struct{} // closed and replaced at each mail
 }
 
@@ -137,7 +138,8 @@ func NewSMTP(opts ...SMTPOption) (*SMTP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for mail: %w", err)
 	}
-	s.listener = l
+	s.listener = countingListener{l, s}
+	l = s.listener
 	if s.implicit {
 		l = tls.NewListener(l, s.server.TLSConfig)
 	}

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wneessen/go-mail/smtp"
-
 	"invitation-relay/relay/event"
 	"invitation-relay/rules"
 )
@@ -49,8 +47,8 @@ func (c *EmailConfig) SetDefaults() {
 }
 
 // Email hands one mail an event and recipient to one mail server. Every attempt
-// has a connection of its own and sends the same mail, byte for byte but for
-// its Date, so that a mailbox can drop a repeat by its Message-ID.
+// sends the same mail, byte for byte but for its Date, so that a mailbox can drop
+// a repeat by its Message-ID. Mails of one burst share connections.
 type Email struct {
 	name    string
 	cfg     EmailConfig
@@ -65,6 +63,7 @@ type Email struct {
 
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	tls  *tls.Config
+	pool mailPool
 }
 
 // NewEmail builds the target. The settings must have passed SetDefaults and
@@ -105,8 +104,8 @@ func (*Email) Kind() string { return "email" }
 // first 8 hex digits of the SHA-256 of the lower-cased address.
 func (e *Email) Recipients() []string { return e.hashes }
 
-// Close does nothing yet: no connection outlives its attempt.
-func (*Email) Close() {}
+// Close says goodbye on the connections kept between mails.
+func (e *Email) Close() { e.pool.close() }
 
 // Send makes one attempt to hand the mail for m.Recipient to the server. It
 // returns within the target's timeout, or soon after ctx ends.
@@ -153,10 +152,3 @@ func mailboxHash(a *netmail.Address) string {
 
 // mailQuitWait bounds the goodbye: the mail's fate is known by then.
 const mailQuitWait = 2 * time.Second
-
-// quit says goodbye so that the server does not log a lost connection. Its
-// failure changes nothing.
-func quit(conn net.Conn, c *smtp.Client) {
-	_ = conn.SetDeadline(time.Now().Add(mailQuitWait))
-	_ = c.Quit()
-}

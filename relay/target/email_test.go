@@ -247,6 +247,7 @@ func TestWithoutTLSALoginIsForThisMachineOnly(t *testing.T) {
 		t.Errorf("result %+v, want delivered, logged in", r)
 	}
 	// The name is this machine's, the connection is not: the password stays here.
+	e = newTestEmail(t, s, withLogin)
 	e.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, s.Addr())
 		return farAway{c}, err

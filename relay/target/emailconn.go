@@ -48,24 +48,64 @@ var (
 // login fails, reports a mail that was taken as failed when the RSET after it
 // is lost, calls a lost connection permanent, and has one untyped error for
 // STARTTLS that is not offered.
+//
+// What goes wrong on a connection kept from an earlier mail, while the server
+// has not taken this one, is no failure: the mail goes over a new connection.
 func (e *Email) attempt(ctx context.Context, msg *mail.Msg) (mailStage, error) {
+	if kept := e.pool.take(); kept != nil {
+		stage, err := e.over(ctx, kept, msg)
+		if ctx.Err() != nil || !isStale(stage, err) {
+			return stage, err
+		}
+	}
 	tcp, err := e.dial(ctx, "tcp", net.JoinHostPort(e.cfg.Host, strconv.Itoa(e.cfg.Port)))
 	if err != nil {
 		return mailConnecting, err
 	}
 	conn := &quietConn{Conn: tcp}
-	defer func() { _ = conn.Close() }() // the outcome is known; nothing is lost with the connection
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-
+	stop := closeAfter(ctx, conn)
 	c, stage, err := e.open(ctx, conn)
-	if err == nil {
-		stage, err = submit(c, msg)
+	stop()
+	m := &mailConn{conn: conn, c: c}
+	if err != nil {
+		if c != nil && answerOf(err) != nil {
+			m.quit()
+		}
+		_ = conn.Close() // nothing was sent
+		return stage, err
 	}
-	if c != nil && (err == nil || answerOf(err) != nil) {
-		quit(conn, c)
+	return e.over(ctx, m, msg)
+}
+
+// over hands msg over a connection, which is kept only when the mail was taken:
+// after a refusal some servers grow slow, or hostile, and the next mail would
+// suffer for this one.
+func (e *Email) over(ctx context.Context, m *mailConn, msg *mail.Msg) (mailStage, error) {
+	stop := closeAfter(ctx, m.conn)
+	stage, err := submit(m.c, msg)
+	inTime := stop()
+	switch {
+	case err == nil && inTime:
+		e.pool.put(m)
+	case answerOf(err) != nil && inTime:
+		m.quit()
+	default:
+		_ = m.conn.Close() // the outcome is known; nothing is lost with the connection
 	}
 	return stage, err
+}
+
+// isStale reports whether a failure on a connection kept from an earlier mail
+// may be the connection's and not this mail's: the server had closed it, or has
+// had enough of it, before it could have taken the mail. Up to the answer to
+// MAIL that may be said in any code ("too many mails in this session", or a
+// login that has run out); later, it is 421 or silence.
+func isStale(stage mailStage, err error) bool {
+	if err == nil || stage == mailSent {
+		return false
+	}
+	a := answerOf(err)
+	return stage == mailSender || a == nil || a.Code == 421
 }
 
 // open brings a fresh connection to the point where mail may be sent.

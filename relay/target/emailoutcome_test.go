@@ -276,9 +276,9 @@ func TestAMailServerAtALinkLocalAddressIsNotDialled(t *testing.T) {
 // piped is an Email whose server is f, in a bubble where time is free.
 func piped(t *testing.T, f func(net.Conn)) *Email {
 	t.Helper()
-	e := newTestEmail(t, nil)
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait)
+	e := newTestEmail(t, nil) // whose end comes before that of its servers
 	e.dial = func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		wg.Go(func() {
@@ -324,15 +324,18 @@ func TestTheTimeoutBoundsTheWholeAttempt(t *testing.T) {
 	}
 }
 
-func TestAGoodbyeWithoutAnswerDoesNotHoldUpADeliveredMail(t *testing.T) {
+func TestAGoodbyeWithoutAnswerHoldsUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		r := sendMail(t, piped(t, func(c net.Conn) {
+		e := piped(t, func(c net.Conn) {
 			recite(c, "220 hi\r\n", "250 ok\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n")
 			_, _ = c.Read(make([]byte, 1))
-		}))
-		if took := time.Since(start); r.Outcome != event.Delivered || took > mailQuitWait {
-			t.Errorf("result %+v after %v, want delivered within %v", r, took, mailQuitWait)
+		})
+		if r, took := sendMail(t, e), time.Since(start); r.Outcome != event.Delivered || took > 0 {
+			t.Errorf("result %+v after %v, want delivered at once", r, took)
+		}
+		if e.Close(); time.Since(start) > mailQuitWait {
+			t.Errorf("closed after %v, want at most %v", time.Since(start), mailQuitWait)
 		}
 	})
 }
@@ -384,9 +387,9 @@ func TestAGoodbyeIsSaidWhetherOrNotTheMailWasTaken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				said := make(chan string, 1)
-				sendMail(t, piped(t, func(c net.Conn) {
-					recite(reads{c, said}, lines...)
-				}))
+				e := piped(t, func(c net.Conn) { recite(reads{c, said}, lines...) })
+				sendMail(t, e)
+				e.Close()
 				if got := <-said; got != "QUIT\r\n" {
 					t.Errorf("the last word was %q, want QUIT", got)
 				}

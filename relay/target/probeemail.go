@@ -22,8 +22,7 @@ func (e *Email) Probe(ctx context.Context, each time.Duration) []Finding {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 
 	var state *tls.ConnectionState
-	probe := *e
-	probe.tls = e.tls.Clone()
+	probe := Email{cfg: e.cfg, tls: e.tls.Clone()}
 	probe.tls.VerifyConnection = func(s tls.ConnectionState) error { state = &s; return nil } // after the ordinary verification
 	c, stage, err := probe.open(ctx, conn)
 	if state != nil {
@@ -35,7 +34,7 @@ func (e *Email) Probe(ctx context.Context, each time.Duration) []Finding {
 		}
 		return append(found, Finding{Fail, fault(stage, err)})
 	}
-	quit(conn, c)
+	(&mailConn{conn: conn, c: c}).quit()
 	switch {
 	case state == nil && e.cfg.TLS == mailTLSOpportunistic:
 		found = append(found, Finding{Warn, "the server offers no STARTTLS: mail goes to it unencrypted"})
