@@ -12,6 +12,7 @@ import (
 	netmail "net/mail"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"invitation-relay/relay/event"
 	"invitation-relay/rules"
@@ -100,6 +101,18 @@ func NewEmail(name string, c EmailConfig, d Deps) (*Email, error) {
 // Kind is "email".
 func (*Email) Kind() string { return "email" }
 
+// RecipientNames are the masked addresses by their hashes: enough for who knows
+// them to tell them apart, and nothing to write to.
+func (e *Email) RecipientNames() map[string]string {
+	names := make(map[string]string, len(e.to))
+	for h, a := range e.to {
+		at := strings.LastIndexByte(a.Address, '@')
+		first, _ := utf8.DecodeRuneInString(a.Address)
+		names[h] = string(first) + "***" + a.Address[at:]
+	}
+	return names
+}
+
 // Recipients are the short hashes of the addresses in `to`, in that order: the
 // first 8 hex digits of the SHA-256 of the lower-cased address.
 func (e *Email) Recipients() []string { return e.hashes }
@@ -110,6 +123,13 @@ func (e *Email) Close() { e.pool.close() }
 // Send makes one attempt to hand the mail for m.Recipient to the server. It
 // returns within the target's timeout, or soon after ctx ends.
 func (e *Email) Send(ctx context.Context, m *Message) Result {
+	l, err := e.letter(m)
+	return e.send(ctx, m, l, err)
+}
+
+// send hands over the letter that was made, or not made, of m and perhaps of
+// others of the same recipient.
+func (e *Email) send(ctx context.Context, m *Message, l letter, unmade error) Result {
 	to, ok := e.to[m.Recipient]
 	if !ok {
 		// Not held: the other recipients are well. The delivery waits until its
@@ -119,13 +139,12 @@ func (e *Email) Send(ctx context.Context, m *Message) Result {
 			Reason: "this recipient is not in the target's `to` any more: put the address back, or discard the delivery",
 		}
 	}
-	msg, err := e.compose(m, to)
-	if err != nil {
-		return Result{Outcome: event.Rejected, Reason: err.Error(), Tries: 1}
+	if unmade != nil {
+		return Result{Outcome: event.Rejected, Reason: unmade.Error(), Tries: 1}
 	}
 	within, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
 	defer cancel()
-	stage, err := e.attempt(within, msg)
+	stage, err := e.attempt(within, e.address(l, to))
 	if err == nil {
 		return Result{Outcome: event.Delivered, Status: 250, Tries: 1}
 	}

@@ -155,6 +155,15 @@ func TestEveryRecipientGetsAMailOfTheirOwn(t *testing.T) {
 	}
 }
 
+func TestRecipientsAreShownMasked(t *testing.T) {
+	e := newTestEmail(t, nil, func(c *EmailConfig) { c.To = []string{"Ann Ott <ann@relay.example>", "\"a@b\"@example.net"} })
+	var named Named = e
+	want := map[string]string{e.Recipients()[0]: "a***@relay.example", e.Recipients()[1]: "a***@example.net"}
+	if d := cmp.Diff(want, named.RecipientNames()); d != "" {
+		t.Errorf("names (-want +got):\n%s", d)
+	}
+}
+
 func TestARecipientKeepsItsHashWhateverItsCaseAndPlace(t *testing.T) {
 	a := newTestEmail(t, nil, func(c *EmailConfig) { c.To = []string{"x@example.org", "Team@Example.ORG"} })
 	b := newTestEmail(t, nil)
@@ -315,11 +324,11 @@ func BenchmarkEmailCompose(b *testing.B) {
 	to := e.to[m.Recipient]
 	b.ReportAllocs()
 	for b.Loop() {
-		msg, err := e.compose(m, to)
+		l, err := e.letter(m)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := msg.WriteTo(new(strings.Builder)); err != nil {
+		if _, err := e.address(l, to).WriteTo(new(strings.Builder)); err != nil {
 			b.Fatal(err)
 		}
 	}

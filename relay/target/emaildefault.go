@@ -1,6 +1,7 @@
 package target
 
 import (
+	"encoding/json"
 	"html/template"
 	"strings"
 	"unicode/utf8"
@@ -15,14 +16,18 @@ const (
 	maxMailLabel = 40
 	maxMailValue = 500
 	maxMailFacts = 40
+
+	maxMailPreheader = 120
 )
 
 // defaultMail is a summary on its way into a mail: each text is one clean line.
 type defaultMail struct {
 	Lead, Who, Tail string     // the title, with what a stranger chose apart
 	Facts, IDs      []mailFact // what is known, and what is there to be copied
+	Commands        []mailFact // to be copied too, into a shell
+	Preheader       string     // what lists of mails show beside the subject
 	Footer          string
-	Accent          string // a colour for the title: CSS
+	Accent          string // a colour: CSS
 }
 
 type mailFact struct{ Label, Value string }
@@ -33,9 +38,12 @@ func newDefaultMail(ev *event.Event) *defaultMail {
 	m := &defaultMail{Lead: cutMail(mailLine(s.title), 2*maxMailName)}
 	for _, f := range s.facts[:min(len(s.facts), maxMailFacts)] {
 		fact := mailFact{cutMail(mailLine(f.label), maxMailLabel), cutMail(mailLine(f.value), maxMailValue)}
-		if f.id {
+		switch {
+		case f.code:
+			m.Commands = append(m.Commands, fact)
+		case f.id:
 			m.IDs = append(m.IDs, fact)
-		} else {
+		default:
 			m.Facts = append(m.Facts, fact)
 		}
 	}
@@ -49,15 +57,27 @@ func newDefaultMail(ev *event.Event) *defaultMail {
 	if s.tries != "" {
 		m.Tail = " (" + cutMail(mailLine(s.tries), maxMailName) + ")"
 	}
-	m.IDs = append(m.IDs, mailFact{"Event id", ev.ID.String()})
-	m.Footer = mailLine(strings.Join(s.notes, " · "))
-	switch ev.Status {
-	case "ACCEPTED":
-		m.Accent = "#1a7f37"
-	case "REJECTED":
-		m.Accent = "#cf222e"
+	own := "Event id"
+	if ev.Kind == event.Alarm {
+		own = "Alarm id"
 	}
+	m.IDs = append(m.IDs, mailFact{own, ev.ID.String()})
+	m.Footer = mailLine(strings.Join(s.notes, " · "))
+	m.Accent = accent(ev)
+	m.Preheader = m.preheader()
 	return m
+}
+
+// preheader is what the subject has not said yet.
+func (m *defaultMail) preheader() string {
+	var said []string
+	for _, f := range m.Facts {
+		if said == nil && f.Value == m.Who {
+			continue
+		}
+		said = append(said, f.Label+": "+f.Value)
+	}
+	return cutMail(strings.Join(said, " · "), maxMailPreheader)
 }
 
 // Title is the subject: "Verification rejected: Jon Doe (3 attempts)".
@@ -81,41 +101,42 @@ func (m *defaultMail) text() string {
 			b.WriteByte('\n')
 		}
 	}
+	for _, c := range m.Commands {
+		b.WriteString(c.Label + ":\n\n    " + c.Value + "\n\n")
+	}
 	b.WriteString(m.Footer + "\n")
 	return b.String()
 }
 
 func (m *defaultMail) html(t *template.Template) (string, error) {
 	var b strings.Builder
-	err := t.Execute(&b, m)
+	err := t.ExecuteTemplate(&b, "mail", m)
 	return b.String(), err
 }
 
-// parseDefaultHTML is the default mail for everybody else. Styles stand in the
-// elements, because mail programs drop style sheets; nothing is fetched, so that
-// reading it tells nobody. dir=auto and bdi keep a name that is written from
-// right to left from turning its surroundings around.
-func parseDefaultHTML() *template.Template {
-	return template.Must(template.New("mail").Parse(`<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>{{.Title}}</title>
-</head>
-<body style="margin:0;padding:16px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:15px;line-height:1.4">
-<h1 style="margin:0 0 16px;font-size:18px{{with .Accent}};color:{{.}}{{end}}">{{.Lead}}<bdi>{{.Who}}</bdi>{{.Tail}}</h1>
-<table role="presentation" cellspacing="0" cellpadding="0" style="border-collapse:collapse">
-{{- range .Facts}}
-<tr><td style="padding:3px 16px 3px 0;color:#6e7781;vertical-align:top;white-space:nowrap">{{.Label}}</td><td dir="auto" style="padding:3px 0;text-align:left;word-break:break-word">{{.Value}}</td></tr>
-{{- end}}
-{{- range .IDs}}
-<tr><td style="padding:3px 16px 3px 0;color:#6e7781;vertical-align:top;white-space:nowrap">{{.Label}}</td><td style="padding:3px 0;font-family:Consolas,Menlo,monospace;font-size:13px;word-break:break-all">{{.Value}}</td></tr>
-{{- end}}
-</table>
-<p style="margin:16px 0 0;color:#6e7781;font-size:12px">{{.Footer}}</p>
-</body>
-</html>
-`))
+// accent is the colour of how an event ended: CSS.
+func accent(ev *event.Event) string {
+	const good, bad, neutral = "#2da44e", "#cf222e", "#8c959f"
+	if ev.Kind == event.Alarm {
+		if readAlarm(ev).State == "ended" {
+			return good
+		}
+		return bad
+	}
+	switch ev.Status {
+	case "ACCEPTED", "VERIFIED", "SUCCESSFUL":
+		return good
+	case "REJECTED", "FAILED":
+		return bad
+	}
+	return neutral
+}
+
+// alarmBody is what a mail needs to know of an alarm beyond its words.
+type alarmBody struct{ Alarm, State, Subject string }
+
+// readAlarm reads an alarm's body; what cannot be read leaves it empty.
+func readAlarm(ev *event.Event) (a alarmBody) {
+	_ = json.Unmarshal(ev.Body, &a)
+	return a
 }

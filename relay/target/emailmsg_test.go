@@ -21,12 +21,18 @@ func written(t testing.TB, e *Email, ev *event.Event) relaytest.Mail {
 	t.Helper()
 	m := mailTestMessage(t, e)
 	m.Event = ev
-	msg, err := e.compose(m, e.to[m.Recipient])
+	l, err := e.letter(m)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return posted(t, e, l)
+}
+
+// posted is a letter as it would leave.
+func posted(t testing.TB, e *Email, l letter) relaytest.Mail {
+	t.Helper()
 	var b bytes.Buffer
-	if _, err := msg.WriteTo(&b); err != nil {
+	if _, err := e.address(l, e.to[e.hashes[0]]).WriteTo(&b); err != nil {
 		t.Fatal(err)
 	}
 	return relaytest.Mail{Raw: b.Bytes()}
@@ -76,7 +82,8 @@ func TestDefaultMailReadsWell(t *testing.T) {
 		"encoded":  mailTestEvent(t, with("full_name", "=?utf-8?q?Jon=0D=0ABcc:_x@example.net?=")),
 		"rtl":      mailTestEvent(t, with("full_name", "\u202eeoD noJ\u202c محمد علي 👩‍👩‍👧 🇩🇪")),
 		"long":     mailTestEvent(t, with("full_name", strings.Repeat("Ünal 😀 ", 5000/7)), with("cifcod", strings.Repeat("9", 5000))),
-		"ticket":   ticket, "other": other, "replayed": replayed, "test": tried, "undecoded": undecoded,
+		"alarm":    mailTestAlarm(t, "began"), "alarm_ended": mailTestAlarm(t, "ended"),
+		"ticket": ticket, "other": other, "replayed": replayed, "test": tried, "undecoded": undecoded,
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := written(t, e, ev)
@@ -88,6 +95,61 @@ func TestDefaultMailReadsWell(t *testing.T) {
 func TestDefaultMailIsTheSameByteForByte(t *testing.T) {
 	m := written(t, newTestEmail(t, nil), mailTestEvent(t, with("full_name", "Zoë Ünal")))
 	goldenMail(t, "email_raw.eml", strings.ReplaceAll(string(m.Raw), "\r\n", "\n"))
+}
+
+// mailTestAlarm is an alarm of the relay's own, as it is stored.
+func mailTestAlarm(t testing.TB, state string) *event.Event {
+	t.Helper()
+	ev := mailTestEvent(t)
+	ev.Kind, ev.Source, ev.Subject, ev.Ticket, ev.Status, ev.Fields = event.Alarm, "alarms", "", "", "", nil
+	ev.Body = []byte(`{"alarm":"target_held","state":"` + state + `","subject":"risk-slack","reason":"Slack answered 404 no_service: the webhook is gone",` +
+		`"command":"invitation-relay targets release risk-slack","since":"2026-11-23T01:40:00Z","event_id":"0198c5a2-4f10-7abc-8def-0123456789ab"}`)
+	return ev
+}
+
+func TestAnAlarmIsTheDefaultMailWhateverTheTextsSay(t *testing.T) {
+	e := newRulesEmail(t, func(c *EmailConfig) { c.Subject, c.Text, c.HTML = "custom", "custom {{ full_name }}", "custom" })
+	m := written(t, e, mailTestAlarm(t, "began"))
+	if m.Subject() != "[alarm] Target on hold: risk-slack" || strings.Contains(string(m.Raw), "custom") {
+		t.Errorf("subject %q of\n%s\nwant the default mail", m.Subject(), m.Raw)
+	}
+	for _, part := range []string{m.Part("text/plain"), m.Part("text/html")} {
+		for _, want := range []string{"risk-slack", "Slack answered 404 no_service", "2026-11-23 01:40:00 UTC", "invitation-relay targets release risk-slack", "0198c5a2-4f10"} {
+			if !strings.Contains(part, want) {
+				t.Errorf("no %q in\n%s", want, part)
+			}
+		}
+	}
+}
+
+func TestATestSaysSoInASubjectOfYourOwn(t *testing.T) {
+	e := newRulesEmail(t, func(c *EmailConfig) { c.Subject, c.Text = "new {{ transaction_status }}", "about {{ full_name }}" })
+	for kind, want := range map[event.Kind]string{event.Test: "[test] new REJECTED", event.Received: "new REJECTED", event.Replayed: "new REJECTED"} {
+		ev := mailTestEvent(t)
+		ev.Kind = kind
+		if m := written(t, e, ev); m.Subject() != want || m.Part("text/plain") != "about Jon Doe" {
+			t.Errorf("%v: subject %q and text %q, want %q and the text filled in", kind, m.Subject(), m.Part("text/plain"), want)
+		}
+	}
+}
+
+func TestMailsAreReadableWithoutFetchingAnything(t *testing.T) {
+	e := newTestEmail(t, nil)
+	l, err := e.digestLetter(digestMessages(t, e, mailTestEvent(t), mailTestEvent(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []relaytest.Mail{written(t, e, mailTestEvent(t)), written(t, e, mailTestAlarm(t, "began")), posted(t, e, l)} {
+		html := strings.ToLower(m.Part("text/html"))
+		for _, bad := range []string{"http:", "https:", "src=", "href=", "url(", "<style", "<link", "<script", "@import", "class=", "background"} {
+			if strings.Contains(html, bad) {
+				t.Errorf("%q in\n%s", bad, html)
+			}
+		}
+		if !strings.Contains(html, `name="color-scheme" content="light dark"`) || !strings.Contains(html, "display:none") {
+			t.Errorf("no preheader, or nothing said of dark mode, in\n%s", html)
+		}
+	}
 }
 
 func TestACustomTextOrHTMLIsSentAlone(t *testing.T) {
@@ -176,6 +238,11 @@ func FuzzNoValueLeavesItsPlace(f *testing.F) {
 	want := headerNames(f, plain)
 	f.Fuzz(func(t *testing.T, s string) {
 		ev := mailTestEvent(t, with("full_name", s), with("transaction_status", s), with("cifcod", s), with("id", s), with("ticket", s))
+		if l, err := e.digestLetter(digestMessages(t, e, ev, ev)); err != nil {
+			t.Errorf("digest: %v", err)
+		} else {
+			checkLines(t, posted(t, e, l))
+		}
 		m := written(t, e, ev)
 		if d := cmp.Diff(want, headerNames(t, m)); d != "" {
 			t.Fatalf("header changed (-want +got):\n%s", d)
@@ -192,12 +259,43 @@ func FuzzNoValueLeavesItsPlace(f *testing.F) {
 		if text := m.Part("text/plain"); !strings.HasSuffix(text, "event "+mailTestEvent(t).ID.Short()+"\n") {
 			t.Errorf("text broken: %q", text)
 		}
-		for line := range strings.SplitSeq(string(m.Raw), "\r\n") {
-			if len(line) > 100 || strings.ContainsAny(line, "\r\n") {
-				t.Errorf("line %q", line)
-			}
-		}
+		checkLines(t, m)
 	})
+}
+
+// FuzzNoValueLeavesATextOfTheConfig does the same with texts of the operator's.
+func FuzzNoValueLeavesATextOfTheConfig(f *testing.F) {
+	for _, s := range []string{"Jon Doe", "a\r\nBcc: x@y\r\n\r\nz", "a\nb\rc", "=?utf-8?q?=0A?=", "\u202ex\u2066", "\xff", strings.Repeat("x", 5000), "\u2028", "Süß 😀"} {
+		f.Add(s)
+	}
+	e := newRulesEmail(f, func(c *EmailConfig) {
+		c.From = "Ünal \"R\" <relay@example.org>"
+		c.Subject, c.Text, c.HTML = "{{ full_name }} {{ cifcod }}", "start\n{{ full_name }}\nend", "<p>{{ full_name }}</p>"
+	})
+	want := headerNames(f, written(f, e, mailTestEvent(f)))
+	f.Fuzz(func(t *testing.T, s string) {
+		m := written(t, e, mailTestEvent(t, with("full_name", s), with("cifcod", s), with("ticket", s)))
+		if d := cmp.Diff(want, headerNames(t, m)); d != "" {
+			t.Fatalf("header changed (-want +got):\n%s", d)
+		}
+		if text := m.Part("text/plain"); strings.Count(text, "\n") != 2 || !strings.HasPrefix(text, "start\n") || !strings.HasSuffix(text, "\nend") {
+			t.Errorf("text %q, want three lines", text)
+		}
+		if html := m.Part("text/html"); strings.Count(html, "<") != 2 {
+			t.Errorf("HTML %q", html)
+		}
+		checkLines(t, m)
+	})
+}
+
+// checkLines demands lines as a mail may have them (RFC 5322, section 2.1.1).
+func checkLines(t *testing.T, m relaytest.Mail) {
+	t.Helper()
+	for line := range strings.SplitSeq(string(m.Raw), "\r\n") {
+		if len(line) > 100 || strings.ContainsAny(line, "\r\n") {
+			t.Errorf("line %q", line)
+		}
+	}
 }
 
 func headerNames(t testing.TB, m relaytest.Mail) map[string]int {

@@ -17,16 +17,13 @@ func (e *Email) Preview(m *Message) (Preview, error) {
 		return Preview{}, errors.New("this recipient is not in the target's `to`")
 	}
 	p := Preview{Kind: e.Kind()}
-	var err error
-	if p.Subject, p.Text, p.HTML, err = e.render(m); err != nil {
-		return Preview{}, err
-	}
-	msg, err := e.compose(m, to)
+	l, err := e.letter(m)
 	if err != nil {
 		return Preview{}, err
 	}
+	p.Subject, p.Text, p.HTML = l.subject, l.text, l.html
 	var wire bytes.Buffer
-	if _, err := msg.WriteTo(&wire); err != nil {
+	if _, err := e.address(l, to).WriteTo(&wire); err != nil {
 		return Preview{}, errors.New("the mail cannot be put together") // the error may quote it
 	}
 	head, _, _ := strings.Cut(wire.String(), "\r\n\r\n")

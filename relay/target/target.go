@@ -30,6 +30,12 @@ type Target interface {
 	Close()
 }
 
+// Named is a target that can say who its recipients are, masked: by the hashes
+// that Recipients returns, for an operator to read.
+type Named interface {
+	RecipientNames() map[string]string
+}
+
 // Digester is a target that can put several events into one message. Its
 // Result holds for all of them. The messages are of one recipient, in the order
 // of their events, and at least two; none is an alarm or a test.
