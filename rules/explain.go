@@ -30,7 +30,16 @@ const KeptValues = 8
 // Explain evaluates the rules as Decide does, and notes the value of every part
 // on the way. The verdicts are Decide's for the same event. It is safe for
 // concurrent use, and slow: every rule is compiled anew.
-func (s *Set) Explain(in *Input) []Explanation {
+func (s *Set) Explain(in *Input) []Explanation { return s.explainAll(in, nil) }
+
+// ExplainAs is Explain for an event that was decided before: each rule is
+// evaluated as if those before it had said what said has for them, by index,
+// whatever they say now. So one rule that decides otherwise today (another
+// release, values taken out of the event) changes nothing of the next one's
+// explanation. The verdicts returned are those of now.
+func (s *Set) ExplainAs(in *Input, said []Verdict) []Explanation { return s.explainAll(in, said) }
+
+func (s *Set) explainAll(in *Input, said []Verdict) []Explanation {
 	out := make([]Explanation, len(s.rules))
 	m := s.env.acquire()
 	defer s.env.release(m)
@@ -48,7 +57,11 @@ func (s *Set) Explain(in *Input) []Explanation {
 			continue
 		}
 		s.explain(m, r, e)
-		if e.Verdict != Match {
+		verdict := e.Verdict
+		if i < len(said) {
+			verdict = said[i]
+		}
+		if verdict != Match {
 			continue
 		}
 		if r.Stop {
@@ -60,6 +73,11 @@ func (s *Set) Explain(in *Input) []Explanation {
 		matched = true
 	}
 	return out
+}
+
+// Reads reports whether the rule with this index reads one of the names.
+func (s *Set) Reads(rule int, names ...string) bool {
+	return slices.ContainsFunc(s.rules[rule].names, func(n string) bool { return slices.Contains(names, n) })
 }
 
 // explain fills in e for a rule that is evaluated. The verdict comes from the
