@@ -91,11 +91,12 @@ func (x *explanation) run(ctx context.Context, w *world, name string) error {
 	if err != nil {
 		return err
 	}
-	e := &explained{Outcome: o, cfg: d.cfg, source: s.Name, encrypted: encrypted, at: at, rules: o.Explain(), messages: o.Messages()}
 	if x.json {
-		err = writeJSON(w.stdout, e.json())
+		err = writeJSON(w.stdout, o.Explained(s.Name, encrypted, at))
 	} else {
-		newPage(w.stdout).explained(e)
+		newPage(w.stdout).explained(&explained{
+			Outcome: o, cfg: d.cfg, source: s.Name, encrypted: encrypted, at: at, rules: o.Explain(), messages: o.Messages(),
+		})
 	}
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (x *explanation) chosen(d *dry, encrypted bool) (*config.Source, error) {
 	return s, nil
 }
 
-// explained is all there is to say of one webhook.
+// explained is all there is to say of one webhook, for a person.
 type explained struct {
 	*relay.Outcome
 	cfg       *config.Config

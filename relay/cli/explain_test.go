@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+
+	"invitation-relay/relay"
 )
 
 // command runs a command as Run does, and returns what it printed. What differs
@@ -97,7 +99,7 @@ func TestExplainOfEveryKindOfTargetReadsWell(t *testing.T) {
 func TestExplainAsJSONHasMessagesToTheByte(t *testing.T) {
 	cfg, body := write(t, "relay.yaml", everything), write(t, "hostile.json", hostile)
 	_, text, _ := command(t, "explain", "-c", cfg, "--json", body)
-	var out explainedJSON
+	var out relay.Explained
 	if err := json.Unmarshal([]byte(text), &out); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"invitation-relay/relay"
 	"invitation-relay/relay/config"
 	"invitation-relay/rules"
 )
@@ -131,14 +132,14 @@ type testReportJSON struct {
 }
 
 type testJSON struct {
-	Name     string     `json:"name"`
-	File     string     `json:"file"`
-	Line     int        `json:"line"`
-	Passed   bool       `json:"passed"`
-	Status   int        `json:"status,omitempty"`
-	Targets  []string   `json:"targets"`
-	Failures []missJSON `json:"failures,omitempty"`
-	Rules    []ruleJSON `json:"explained,omitempty"` // those that surprised
+	Name     string                `json:"name"`
+	File     string                `json:"file"`
+	Line     int                   `json:"line"`
+	Passed   bool                  `json:"passed"`
+	Status   int                   `json:"status,omitempty"`
+	Targets  []string              `json:"targets"`
+	Failures []missJSON            `json:"failures,omitempty"`
+	Rules    []relay.ExplainedRule `json:"explained,omitempty"` // those that surprised
 }
 
 type missJSON struct {
@@ -171,7 +172,7 @@ func (r *testReport) json(cfg *config.Config) testReportJSON {
 		}
 		for _, e := range t.explained() {
 			i := slices.IndexFunc(cfg.Rules, func(r config.Rule) bool { return r.Name == e.Rule })
-			j.Rules = append(j.Rules, newRuleJSON(e, cfg.Rules[i].When, cfg.Rules[i].To))
+			j.Rules = append(j.Rules, relay.NewExplainedRule(e, cfg.Rules[i].When, cfg.Rules[i].To))
 		}
 		out.Tests = append(out.Tests, j)
 	}
