@@ -45,6 +45,9 @@ func (r *Relay) assemble(cfg *config.Config) (*plan, error) {
 		p.sources[s.Name] = source{built.Schema, s.Dedupe.Window, s.KeepRefused.For, s.KeepRefused.Max}
 	}
 	var err error
+	if p.ruleset, err = rulesetOf(cfg); err != nil {
+		return nil, err
+	}
 	if p.intake, err = intake.New(ic); err != nil {
 		return nil, fmt.Errorf("intake: %w", err)
 	}

@@ -22,6 +22,7 @@ type plan struct {
 	targets  map[string]target.Target
 	address  map[string][]outbox.Address // a target's deliveries for one event
 	sources  map[string]source
+	ruleset  string // what is kept with each event these rules decide about
 }
 
 // source is what storing and decoding an event of one source needs.
@@ -40,7 +41,7 @@ func input(ev *event.Event) *rules.Input {
 // entry is the event on its way into the store, with the deliveries it causes
 // and the verdicts worth keeping.
 func (p *plan) entry(ev *event.Event, d rules.Decision) *outbox.Entry {
-	e := &outbox.Entry{Event: ev}
+	e := &outbox.Entry{Event: ev, Ruleset: p.ruleset}
 	for _, name := range d.Targets {
 		e.To = append(e.To, p.address[name]...)
 	}
