@@ -55,6 +55,35 @@ func echo(status int) relaytest.Step {
 	}
 }
 
+// operate looks at every event and delivery, and does everything that can be done.
+func (w *world) operate() {
+	see := func(method, path string) {
+		_, answer := w.send(method, w.admin+path)
+		w.seen = append(w.seen, method+" "+path[:strings.IndexAny(path+"?", "?")]+"\n"+answer)
+	}
+	for _, e := range append(w.list("/api/v1/events"), w.list("/api/v1/events?refused=true")...) {
+		see(http.MethodGet, "/api/v1/events/"+e.ID)
+		see(http.MethodPost, "/api/v1/events/"+e.ID+"/replay")
+	}
+	for _, d := range w.list("/api/v1/deliveries?limit=1000") {
+		see(http.MethodGet, "/api/v1/deliveries/"+d.ID)
+		see(http.MethodPost, "/api/v1/deliveries/"+d.ID+"/discard")
+		see(http.MethodPost, "/api/v1/deliveries/"+d.ID+"/retry")
+	}
+	for _, name := range []string{"dead", "gone", "echo", "moved", "slack", "mail", "Canary%20Person"} {
+		for _, what := range []string{"hold", "release", "send-test", "send-test?source=Canary%20Person"} {
+			see(http.MethodPost, "/api/v1/targets/"+name+"/"+what)
+		}
+	}
+	for _, path := range []string{
+		"deliveries/retry?cifcod=C-CANARY-77", "deliveries/discard?state=dead&cifcod=C-CANARY-77", "events/replay?cifcod=C-CANARY-77",
+		"events/replay?refused=true&since=1h", "events/Canary%20Person/replay", "deliveries/Canary%20Person/retry",
+	} {
+		see(http.MethodPost, "/api/v1/"+path)
+	}
+	see(http.MethodGet, "/api/v1/status")
+}
+
 func TestNoNameAndNoSecretLeavesByLogMetricErrorOrAPI(t *testing.T) {
 	slack, slackServer, err := relaytest.StartSlack()
 	if err != nil {
@@ -93,6 +122,7 @@ func TestNoNameAndNoSecretLeavesByLogMetricErrorOrAPI(t *testing.T) {
 	} {
 		w.seen = append(w.seen, path[:strings.IndexAny(path+"?", "?")]+"\n"+w.get(path))
 	}
+	w.operate()
 	w.stop()
 	w.seen = append(w.seen, "the log\n"+w.log.String())
 	if !strings.Contains(w.log.String(), "retry") && !strings.Contains(w.log.String(), "attempt") {

@@ -9,10 +9,11 @@
 // # The promise
 //
 // A 2xx means that the event and the deliveries it causes are on disk. From
-// then on each matching target gets it at least once, unless its time is up, and
-// then it stands in the dead letters. A repeat happens only for attempts in flight at a crash or a cut connection,
-// and carries the same id. What cannot be stored is answered 503 with
-// Retry-After, never 2xx. A failing target delays only itself.
+// then on each matching target gets it at least once, unless an operator discards
+// it or its time is up, and then it stands in the dead letters. A repeat happens
+// only for attempts in flight at a crash or a cut connection, and carries the same
+// id. What cannot be stored is answered 503 with Retry-After, never 2xx. A failing
+// target delays only itself.
 //
 // # The words
 //

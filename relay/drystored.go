@@ -15,7 +15,7 @@ const refusedSize = "The body is larger than this source may send."
 
 // Stored takes an event of the store as if its sender sent the same now, in the
 // way the config wants it (encrypted, when it has keys), and decides. ev needs
-// ID, Source, ReceivedAt and Body, and is not changed. The error is
+// ID, Source, ReceivedAt and Body, and is not changed; the rest is read again. The error is
 // event.ErrNotFound for a source that is not in the config.
 func (d *DryRun) Stored(ev *event.Event) (*Outcome, error) {
 	source, schema := d.cfg.Sources[ev.Source], d.schemas[ev.Source]
@@ -39,6 +39,6 @@ func (d *DryRun) Stored(ev *event.Event) (*Outcome, error) {
 		return o, nil
 	}
 	seen := *ev
-	seen.Fields = fields.Members
+	seen.Fields, seen.Subject, seen.Ticket, seen.Status, seen.Person = fields.Members, fields.Subject, fields.Ticket, fields.Status, fields.Person
 	return &Outcome{Status: http.StatusAccepted, Event: &seen, Decision: d.cfg.Set.Decide(input(&seen)), run: d}, nil
 }

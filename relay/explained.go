@@ -1,8 +1,13 @@
 package relay
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"time"
 
+	"invitation-relay/relay/admin"
+	"invitation-relay/relay/event"
 	"invitation-relay/rules"
 )
 
@@ -154,4 +159,30 @@ func orEmpty(list []string) []string {
 		return []string{}
 	}
 	return list
+}
+
+// explain says what would become of a body that the source sent now, encrypted
+// when it has keys. It reads no more than the source may send.
+func (r *Relay) explain(_ context.Context, source string, body io.Reader) (any, error) {
+	cfg := r.plan.Load().cfg
+	s := cfg.Sources[source]
+	if s == nil {
+		return nil, fmt.Errorf("source: %w", event.ErrNotFound)
+	}
+	payload, err := io.ReadAll(io.LimitReader(body, int64(s.MaxBody)+1))
+	if err != nil {
+		return nil, &admin.InvalidError{Problems: []string{"the payload did not come whole"}}
+	}
+	d, err := NewDryRun(cfg, r.opts.Version)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	ev := &event.Event{Source: source, ReceivedAt: r.opts.Now().UTC(), Body: payload}
+	ev.ID = dryID(ev)
+	o, err := d.Stored(ev)
+	if err != nil {
+		return nil, err
+	}
+	return o.Explained(source, len(s.Encryption.Keys) > 0, ev.ReceivedAt), nil
 }

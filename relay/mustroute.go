@@ -9,7 +9,8 @@ import (
 
 // notice counts and says what the rules made of an event that is now stored:
 // once an event, and not again for its repeats.
-func (r *Relay) notice(p *plan, ev *event.Event, d *rules.Decision) {
+// in is what they saw.
+func (r *Relay) notice(p *plan, ev *event.Event, in *rules.Input, d *rules.Decision) {
 	p.count(*d)
 	for _, failed := range d.Errors {
 		if held, ok := r.quiet.pass("rule "+failed.Rule, r.opts.Now()); ok {
@@ -17,18 +18,18 @@ func (r *Relay) notice(p *plan, ev *event.Event, d *rules.Decision) {
 				"err", failed.Err, "not_logged", held)
 		}
 	}
-	r.checkPromises(p, ev, d)
+	r.checkPromises(p, ev, in, d)
 }
 
 // checkPromises raises the alarm when an event that must reach a target reaches
 // none. check has proven that it cannot happen with values as one expects them;
 // it still does when a rule fails, or when a value comes that nobody thought of.
 // It costs nothing for events that are delivered somewhere.
-func (r *Relay) checkPromises(p *plan, ev *event.Event, d *rules.Decision) {
+func (r *Relay) checkPromises(p *plan, ev *event.Event, in *rules.Input, d *rules.Decision) {
 	if len(d.Targets) > 0 || p.cfg.Must.Len() == 0 {
 		return
 	}
-	verdicts, errs := p.cfg.Must.Evaluate(input(ev))
+	verdicts, errs := p.cfg.Must.Evaluate(in)
 	log := r.log.With("component", "rules", "event_id", ev.ID)
 	for i, v := range verdicts {
 		switch v {

@@ -8,7 +8,6 @@ import (
 	"invitation-relay/relay/admin"
 	"invitation-relay/relay/config"
 	"invitation-relay/relay/event"
-	"invitation-relay/relay/outbox"
 )
 
 // adminConfig is what the admin API may see and do.
@@ -17,9 +16,19 @@ func (r *Relay) adminConfig() admin.Config {
 		Store: r.store, Registry: r.reg, Log: r.log, Version: r.opts.Version, Now: r.opts.Now,
 		Targets: r.targetStatus,
 		Rules:   r.ruleStatus,
+		Sources: r.sourceNames,
+		Detail:  r.detail,
 		Users:   r.users,
 		Ready:   r.ready,
-		Replay:  r.replay,
+
+		Reloaded: func() admin.ReloadStatus { return *r.reloaded.Load() },
+		Retry:    r.retry,
+		Discard:  r.discard,
+		Replay:   r.replay,
+		Hold:     r.dispatch.Hold,
+		Release:  r.dispatch.Release,
+		SendTest: r.sendTest,
+		Explain:  r.explain,
 		Reload: func(ctx context.Context) error {
 			return invalid(r.Reload(ctx))
 		},
@@ -39,7 +48,10 @@ func (r *Relay) ready(ctx context.Context) error {
 func (r *Relay) targetStatus() []admin.TargetStatus {
 	var out []admin.TargetStatus
 	for _, s := range r.dispatch.Status() {
-		out = append(out, admin.TargetStatus{Name: s.Name, Kind: s.Kind, Held: s.Held, HeldSince: s.HeldSince, HeldReason: s.HeldReason})
+		out = append(out, admin.TargetStatus{
+			Name: s.Name, Kind: s.Kind, Held: s.Held, HeldSince: s.HeldSince, HeldReason: s.HeldReason,
+			ByHand: s.ByHand, NextProbe: s.NextProbe, Waiting: s.Waiting,
+		})
 	}
 	return out
 }
@@ -64,17 +76,12 @@ func (r *Relay) users() []admin.User {
 	return out
 }
 
-// replay puts what was refused through intake again, with the keys of today.
-func (r *Relay) replay(ctx context.Context, id event.ID) (event.ID, bool, error) {
-	refused, _, err := r.store.Refused(ctx, outbox.Filter{ID: id.String(), Limit: 1})
-	if err != nil {
-		return event.ID{}, false, err
+func (r *Relay) sourceNames() []string {
+	var names []string
+	for _, s := range r.plan.Load().cfg.SourcesInOrder() {
+		names = append(names, s.Name)
 	}
-	if len(refused) == 0 {
-		return event.ID{}, false, event.ErrNotFound
-	}
-	receipt, err := r.plan.Load().intake.Replay(ctx, &refused[0])
-	return receipt.ID, receipt.Duplicate, invalid(err)
+	return names
 }
 
 // invalid marks an error as the operator's to mend, with a line for each mistake.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"invitation-relay/relay/admin"
 	"invitation-relay/relay/config"
 	"invitation-relay/relay/dispatch"
 	"invitation-relay/relay/event"
@@ -36,6 +37,7 @@ type Relay struct {
 	webhook   *listener
 	admin     *listener
 	draining  atomic.Bool
+	reloaded  atomic.Pointer[admin.ReloadStatus]
 	quiet     brake // of log lines that events cause
 	metrics   metrics
 }
@@ -56,13 +58,14 @@ type Options struct {
 // deliveries in one transaction, and only then does intake say yes.
 func (r *Relay) accept(ctx context.Context, ev *event.Event) (intake.Receipt, error) {
 	p := r.plan.Load()
-	decision := p.rules.Decide(input(ev)) // a rule that fails is a verdict, not an error
+	in := input(ev)
+	decision := p.rules.Decide(in) // a rule that fails is a verdict, not an error
 	entry := p.entry(ev, decision)
 	if err := r.outbox.Put(ctx, entry); err != nil {
 		return intake.Receipt{}, fmt.Errorf("store event %s: %w", ev.ID, err)
 	}
 	if !entry.Duplicate {
-		r.notice(p, ev, &decision)
+		r.notice(p, ev, in, &decision)
 	}
 	return intake.Receipt{ID: entry.StoredID, Duplicate: entry.Duplicate}, nil
 }

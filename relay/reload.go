@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"invitation-relay/relay/admin"
 	"invitation-relay/relay/config"
 	"invitation-relay/relay/secret"
 )
@@ -19,6 +20,7 @@ func (r *Relay) Reload(context.Context) error {
 	p, err := r.prepare()
 	if err != nil {
 		r.metrics.reloadOK.Set(0)
+		r.reloaded.Store(&admin.ReloadStatus{At: r.reloaded.Load().At})
 		r.log.Error("config refused, the old one stays in force", "err", err)
 		return err
 	}
@@ -50,8 +52,10 @@ func (r *Relay) prepare() (*plan, error) {
 func (r *Relay) enforce(p *plan) {
 	r.dispatch.SetLanes(p.lanes())
 	r.plan.Store(p)
+	now := r.opts.Now()
 	r.metrics.reloadOK.Set(1)
-	r.metrics.reloadAt.Set(float64(r.opts.Now().Unix()))
+	r.metrics.reloadAt.Set(float64(now.Unix()))
+	r.reloaded.Store(&admin.ReloadStatus{OK: true, At: now})
 }
 
 func sameSecret(a, b secret.String) bool { return a.Equal(b.Reveal()) }

@@ -1,9 +1,10 @@
 // Package admin is the operator's side door: health, metrics, reload, and an
-// API over what the store holds. It stands beside the flow of events and never
+// API over what the store holds and what can be done about it. It stands beside the flow of events and never
 // in it: an event is accepted and delivered the same with this package absent.
 //
 // It promises that no answer, log line or metric of it holds a name, a customer
-// id, a body or a secret; that nothing changes without an operator's POST, which
+// id, a body or a secret, but for the two answers that an operator asks for to
+// see them (body=full, explain); that nothing changes without an operator's POST, which
 // leaves an audit line; and that a page in a browser cannot make one. It leaves
 // to others what the words mean: a Reader lists, funcs in Config do.
 //
@@ -14,6 +15,7 @@ package admin
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -30,29 +32,58 @@ type Reader interface {
 	Events(ctx context.Context, f outbox.Filter) (items []outbox.StoredEvent, more bool, err error)
 	Deliveries(ctx context.Context, f outbox.Filter) (items []outbox.StoredDelivery, more bool, err error)
 	Refused(ctx context.Context, f outbox.Filter) (items []event.Refused, more bool, err error)
+	Event(ctx context.Context, id event.ID) (*outbox.StoredEvent, error)
+	Delivery(ctx context.Context, k outbox.Key) (*outbox.StoredDelivery, error)
+	Attempts(ctx context.Context, k outbox.Key) ([]outbox.Attempt, error)
 	Counts(ctx context.Context) (map[outbox.Address]outbox.Count, error)
 }
 
-// Config is what the API is made of. Store and Registry must be set. The funcs
-// are called for each request, so that a reload needs no new handler; they must
-// be safe for concurrent use.
+// Config is what the API is made of. Store and Registry must be set. The
+// funcs are called for each request, so that a reload needs no new handler; they
+// must be safe for concurrent use. Without one of those that change something
+// there is no such endpoint.
 type Config struct {
 	Store Reader
 	// Registry is what /metrics shows; the API's own counter is registered there.
 	Registry *prometheus.Registry
-	// Targets and Rules are the running config's, in its order. Nil: none.
+	// Targets, Rules and Sources are the running config's, in its order. Nil: none.
 	Targets func() []TargetStatus
 	Rules   func() []RuleStatus
+	Sources func() []string
+	// Detail is what may be shown of a stored event, and why it was decided so.
+	// Nil: nothing is.
+	Detail func(e *outbox.StoredEvent, show Show) Detail
+	// Alarms are those that are on. Nil: none.
+	Alarms func(ctx context.Context) ([]outbox.Alarm, error)
+	// Reloaded is how the last reload went. Nil: it is not told.
+	Reloaded func() ReloadStatus
 	// Ready says why the relay should get no webhooks now, or nil. Anybody who can
 	// connect reads the text, except that of an event.ErrUnavailable. Nil: always ready.
 	Ready func(ctx context.Context) error
+
 	// Reload swaps the config. An *InvalidError lists what is wrong with it, and
-	// then nothing has changed. Nil: there is no such endpoint.
+	// then nothing has changed.
 	Reload func(ctx context.Context) error
-	// Replay puts what was refused through intake again, as received now. An
-	// *InvalidError says why it is refused again; event.ErrNotFound that there is
-	// no such id. Nil: there is no such endpoint.
-	Replay func(ctx context.Context, id event.ID) (newID event.ID, duplicate bool, err error)
+	// Retry makes deliveries due at once, Discard gives them up. Each delivery, as
+	// it was read, gets an error or nil: ErrBusy while an attempt is under way, an
+	// *InvalidError when it cannot be.
+	Retry   func(ctx context.Context, was []outbox.StoredDelivery) []error
+	Discard func(ctx context.Context, was []outbox.StoredDelivery) []error
+	// Replay puts events through again, those that were refused or those that are
+	// stored; to names targets, none: the rules decide. They are done in the order
+	// given. An *InvalidError says why one cannot be; event.ErrNotFound that there
+	// is no such id.
+	Replay func(ctx context.Context, ids []event.ID, refused bool, to []string) []Replayed
+	// Hold stops a target until Release. An error that is not event.ErrNotFound
+	// says that the store has not taken it yet, though it is in force.
+	Hold    func(target, reason string) error
+	Release func(target string) error
+	// SendTest stores a test event of the source for one target.
+	SendTest func(ctx context.Context, target, source string) (event.ID, []outbox.Key, error)
+	// Explain says what would become of a body that the source sent, as JSON. It
+	// reads no more of it than the source may send.
+	Explain func(ctx context.Context, source string, body io.Reader) (any, error)
+
 	// Users may sign in, by HTTP Basic. Nil or none: everybody who can connect is
 	// an operator, for a listener on loopback and no other.
 	Users func() []User
@@ -82,6 +113,15 @@ func New(cfg Config) http.Handler {
 	if cfg.Rules == nil {
 		cfg.Rules = func() []RuleStatus { return nil }
 	}
+	if cfg.Sources == nil {
+		cfg.Sources = func() []string { return nil }
+	}
+	if cfg.Detail == nil {
+		cfg.Detail = func(*outbox.StoredEvent, Show) Detail { return Detail{} }
+	}
+	if cfg.Alarms == nil {
+		cfg.Alarms = func(context.Context) ([]outbox.Alarm, error) { return nil, nil }
+	}
 	if cfg.Ready == nil {
 		cfg.Ready = func(context.Context) error { return nil }
 	}
@@ -108,40 +148,4 @@ type api struct {
 	metrics    *metrics
 	door       *door
 	browsers   http.CrossOriginProtection
-}
-
-// endpoint is one thing the API does.
-type endpoint struct {
-	method string   // GET, which answers HEAD too, or POST, which changes something
-	path   string   // an http.ServeMux pattern
-	public bool     // needs no signing in: for probes
-	action string   // of a POST: its word in the audit log
-	params []string // query parameters it takes; any other is an error
-
-	do  func(*call) (any, error) // what it answers, as JSON: this,
-	raw http.Handler             // or this
-}
-
-// endpoints is the whole API. What changes something is a POST with an action;
-// the other POSTs of operating (retry, discard, hold, release, send-test) are
-// rows beside replay.
-func (a *api) endpoints() []endpoint {
-	list := []endpoint{
-		{method: "GET", path: "/livez", public: true, do: a.livez},
-		{method: "GET", path: "/readyz", public: true, do: a.readyz},
-		{method: "GET", path: "/metrics", raw: a.exposition()},
-
-		{method: "GET", path: "/api/v1/events", params: eventParams, do: a.listEvents},
-		{method: "GET", path: "/api/v1/deliveries", params: deliveryParams, do: a.listDeliveries},
-		{method: "GET", path: "/api/v1/targets", do: a.listTargets},
-		{method: "GET", path: "/api/v1/rules", do: a.listRules},
-		{method: "GET", path: "/api/v1/status", do: a.status},
-	}
-	if a.Reload != nil {
-		list = append(list, endpoint{method: "POST", path: "/-/reload", action: "reload", do: a.reload})
-	}
-	if a.Replay != nil {
-		list = append(list, endpoint{method: "POST", path: "/api/v1/events/{id}/replay", action: "replay", do: a.replay})
-	}
-	return list
 }

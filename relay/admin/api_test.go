@@ -1,6 +1,7 @@
 package admin
 
 import (
+	gocmp "cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ type shelf struct {
 	events     []outbox.StoredEvent
 	deliveries []outbox.StoredDelivery
 	refused    []event.Refused
+	attempts   map[outbox.Key][]outbox.Attempt
 	counts     map[outbox.Address]outbox.Count
 	more       bool
 	err        error
@@ -54,6 +56,30 @@ func (s *shelf) Deliveries(_ context.Context, f outbox.Filter) ([]outbox.StoredD
 func (s *shelf) Refused(_ context.Context, f outbox.Filter) ([]event.Refused, bool, error) {
 	s.asked, s.of = f, "refused"
 	return s.refused, s.more, s.err
+}
+
+// Event returns the whole event; the lists of a real store have no bodies.
+func (s *shelf) Event(_ context.Context, id event.ID) (*outbox.StoredEvent, error) {
+	for i := range s.events {
+		if s.events[i].ID == id && s.err == nil {
+			return &s.events[i], nil
+		}
+	}
+	return nil, gocmp.Or(s.err, event.ErrNotFound)
+}
+
+func (s *shelf) Delivery(_ context.Context, k outbox.Key) (*outbox.StoredDelivery, error) {
+	for i := range s.deliveries {
+		if s.deliveries[i].Key == k && s.err == nil {
+			d := s.deliveries[i]
+			return &d, nil
+		}
+	}
+	return nil, gocmp.Or(s.err, event.ErrNotFound)
+}
+
+func (s *shelf) Attempts(_ context.Context, k outbox.Key) ([]outbox.Attempt, error) {
+	return s.attempts[k], s.err
 }
 
 func (s *shelf) Counts(context.Context) (map[outbox.Address]outbox.Count, error) {

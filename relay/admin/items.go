@@ -45,6 +45,7 @@ func (s stamp) MarshalJSON() ([]byte, error) {
 
 type eventItem struct {
 	ID         string           `json:"id"`
+	Kind       string           `json:"kind"` // received, replayed, test, alarm
 	Source     string           `json:"source"`
 	Subject    string           `json:"subject"`
 	Ticket     string           `json:"ticket"`
@@ -66,7 +67,7 @@ const (
 
 func eventItemOf(e *outbox.StoredEvent) eventItem {
 	it := eventItem{
-		ID: e.ID.String(), Source: e.Source, Subject: e.Subject, Ticket: e.Ticket, Status: e.Status,
+		ID: e.ID.String(), Kind: e.Kind.String(), Source: e.Source, Subject: e.Subject, Ticket: e.Ticket, Status: e.Status,
 		ReceivedAt: stamp(e.ReceivedAt), State: stateFinished,
 		Rules: append([]outbox.Verdict{}, e.Verdicts...), Targets: targetsOf(e.To),
 	}
@@ -78,7 +79,7 @@ func eventItemOf(e *outbox.StoredEvent) eventItem {
 
 func refusedItemOf(r *event.Refused) eventItem {
 	return eventItem{
-		ID: r.ID.String(), Source: r.Source, ReceivedAt: stamp(r.ReceivedAt), State: stateRefused,
+		ID: r.ID.String(), Kind: event.Received.String(), Source: r.Source, ReceivedAt: stamp(r.ReceivedAt), State: stateRefused,
 		Rules: []outbox.Verdict{}, Targets: []string{}, Refused: &r.Reason,
 	}
 }
@@ -100,6 +101,7 @@ type deliveryItem struct {
 	ID            string `json:"id"`
 	EventID       string `json:"event_id"`
 	Target        string `json:"target"`
+	Recipient     string `json:"recipient"` // a hash, "" for a target without recipients
 	State         string `json:"state"`
 	Attempts      int    `json:"attempts"`
 	NextAttemptAt stamp  `json:"next_attempt_at"`
@@ -112,7 +114,7 @@ type deliveryItem struct {
 
 func deliveryItemOf(d *outbox.StoredDelivery) deliveryItem {
 	return deliveryItem{
-		ID: d.Key.String(), EventID: d.Key.Event.String(), Target: d.Key.Address.Target(),
+		ID: d.Key.String(), EventID: d.Key.Event.String(), Target: d.Key.Address.Target(), Recipient: d.Key.Address.Recipient(),
 		State: d.State.String(), Attempts: d.Attempts, NextAttemptAt: stamp(d.NextAt),
 		LastOutcome: d.LastOutcome.String(), LastStatus: d.LastStatus, LastReason: d.LastReason,
 		CreatedAt: stamp(d.CreatedAt), FinishedAt: stamp(d.FinishedAt),
@@ -123,8 +125,11 @@ type targetItem struct {
 	Name                 string `json:"name"`
 	Kind                 string `json:"kind"` // "" when the config has it no more
 	Held                 bool   `json:"held"`
+	ByHand               bool   `json:"by_hand"` // held by an operator: not probed
 	HeldSince            stamp  `json:"held_since"`
 	HeldReason           string `json:"held_reason"`
+	NextProbeAt          stamp  `json:"next_probe_at"`
+	WaitingUntil         stamp  `json:"waiting_until"` // it has asked to be left alone (Retry-After)
 	Pending              int    `json:"pending"`
 	OldestPendingSeconds int    `json:"oldest_pending_seconds"` // 0 when nothing is pending
 	Delivered            int    `json:"delivered"`

@@ -30,16 +30,24 @@ func (a *api) listEvents(c *call) (any, error) {
 		}
 		return newPage(items, more, eventItemOf, (*outbox.StoredEvent).Cursor), nil
 	}
-	for name := range c.query {
-		if !slices.Contains(refusedParams, name) {
-			return nil, bad(name + " does not go with refused=true: what was refused has not been read")
-		}
+	if err := onlyRefusedParams(c); err != nil {
+		return nil, err
 	}
 	items, more, err := a.Store.Refused(c.ctx, f)
 	if err != nil {
 		return nil, err
 	}
 	return newPage(items, more, refusedItemOf, func(r *event.Refused) string { return r.ID.String() }), nil
+}
+
+// onlyRefusedParams refuses filters by what nobody has read.
+func onlyRefusedParams(c *call, also ...string) error {
+	for name := range c.query {
+		if !slices.Contains(refusedParams, name) && !slices.Contains(also, name) {
+			return bad(name + " does not go with refused=true: what was refused has not been read")
+		}
+	}
+	return nil
 }
 
 // listDeliveries lists deliveries, newest first.

@@ -16,6 +16,7 @@ import (
 //
 //	state    events: pending, finished · deliveries: pending, delivered, dead, discarded
 //	target   a target's name          source  a source's name
+//	event    an event's own id
 //	id       what the event is about: the invitation's id
 //	ticket   the ticket               cifcod  the customer id
 //	since    received at or after: 2026-11-23T09:00:00Z, 2026-11-23 (its first
@@ -27,13 +28,14 @@ import (
 //	         an invitation's id in it, so id is then the item's own
 var (
 	pageParams     = []string{"source", "since", "until", "limit", "cursor"}
-	deliveryParams = append([]string{"state", "target", "id", "ticket", "cifcod"}, pageParams...)
+	deliveryParams = append([]string{"state", "target", "event", "id", "ticket", "cifcod"}, pageParams...)
 	eventParams    = append([]string{"refused"}, deliveryParams...)
 	refusedParams  = append([]string{"refused", "id"}, pageParams...)
 )
 
 const (
-	maxValue = 256 // bytes of one value: longer than anything stored that is searched for
+	maxValue = 256     // bytes of one value: longer than anything stored that is searched for
+	maxNames = 4 << 10 // bytes of the names of targets
 	maxLimit = 1000
 )
 
@@ -51,13 +53,20 @@ func parseQuery(raw string, allowed []string) (url.Values, error) {
 			return nil, unknownParam(name, allowed)
 		case len(values) > 1:
 			return nil, bad(name + " is given twice")
-		case len(values[0]) > maxValue:
-			return nil, bad(fmt.Sprintf("%s is longer than %d bytes", name, maxValue))
+		case len(values[0]) > longest(name):
+			return nil, bad(fmt.Sprintf("%s is longer than %d bytes", name, longest(name)))
 		case strings.ContainsFunc(values[0], func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }):
 			return nil, bad(name + " holds a control character or is not UTF-8")
 		}
 	}
 	return q, nil
+}
+
+func longest(name string) int {
+	if name == "targets" {
+		return maxNames
+	}
+	return maxValue
 }
 
 func unknownParam(name string, allowed []string) error {
@@ -83,6 +92,11 @@ func filterOf(q url.Values, now time.Time, states []string, cursorOK func(string
 			text += fmt.Sprintf(": did you mean %q?", near)
 		}
 		return f, bad(text)
+	}
+	if q.Get("event") != "" {
+		if f.Event, err = event.ParseID(q.Get("event")); err != nil {
+			return f, bad("event is an event's id, a UUIDv7 like 0198c5a2-…: the invitation's is asked for with id")
+		}
 	}
 	if f.Since, err = timeOf(q, "since", now); err != nil {
 		return f, err

@@ -56,7 +56,7 @@ func TestMistakeInAQueryIsSaidInASentence(t *testing.T) {
 		"/api/v1/events?state=dead":            `state is one of pending, finished`,
 		"/api/v1/events?stat=pending":          `unknown parameter: did you mean "state"?`,
 		"/api/v1/events?tikcet=t":              `unknown parameter: did you mean "ticket"?`,
-		"/api/v1/deliveries?refused=true":      `unknown parameter: this takes state, target, id, ticket, cifcod, source, since, until, limit, cursor`,
+		"/api/v1/deliveries?refused=true":      `unknown parameter: this takes state, target, event, id, ticket, cifcod, source, since, until, limit, cursor`,
 		"/api/v1/targets?state=held":           `this takes no parameters`,
 		"/api/v1/events?limit=0":               `limit is a number from 1 to 1000`,
 		"/api/v1/events?limit=1001":            `limit is a number from 1 to 1000`,

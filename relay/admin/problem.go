@@ -20,6 +20,9 @@ type InvalidError struct{ Problems []string }
 // Error is all lines, in one.
 func (e *InvalidError) Error() string { return strings.Join(e.Problems, "; ") }
 
+// ErrBusy says that an attempt of a delivery is under way right now.
+var ErrBusy = errors.New("an attempt is under way")
+
 // problem is an error as it is answered (RFC 9457). Nothing of the request is in it.
 type problem struct {
 	Type     string   `json:"type"`
@@ -48,6 +51,8 @@ func problemOf(err error) problem {
 		return *p
 	case errors.As(err, &invalid):
 		return problem{Status: http.StatusUnprocessableEntity, Detail: "nothing has changed", Problems: invalid.Problems}
+	case errors.Is(err, ErrBusy):
+		return problem{Status: http.StatusConflict, Detail: "an attempt of this delivery is under way: ask again when it has ended"}
 	case errors.Is(err, event.ErrNotFound):
 		return problem{Status: http.StatusNotFound, Detail: "there is nothing with this id"}
 	case errors.Is(err, event.ErrBadID):

@@ -23,9 +23,15 @@ const (
 type call struct {
 	ctx   context.Context
 	req   *http.Request
+	who   User
 	query url.Values
-	attrs []slog.Attr // what the audit line says beside user and action: ids, never input as it came
+
+	action string      // its word in the audit log; "" for what leaves no line
+	attrs  []slog.Attr // what the audit line says beside user and action: ids, never input as it came
 }
+
+// note adds to the audit line.
+func (c *call) note(attrs ...slog.Attr) { c.attrs = append(c.attrs, attrs...) }
 
 // route is a path and what it does by method; with no methods, what we do not know.
 type route struct {
@@ -61,7 +67,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, rt *route) {
 	defer cancel()
 	c := &call{ctx: ctx, req: r}
 
-	e, user, err := a.admit(c, rt)
+	e, err := a.admit(c, rt)
 	switch {
 	case err != nil:
 		a.fail(ctx, out, err)
@@ -76,57 +82,56 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, rt *route) {
 		}
 	}
 	a.metrics.requests.WithLabelValues(rt.path, strconv.Itoa(out.status)).Inc()
-	if e.action != "" && user != "" {
-		attrs := append([]slog.Attr{slog.String("user", user), slog.String("action", e.action), slog.Int("status", out.status)}, c.attrs...)
+	if c.action != "" && c.who.Name != "" {
+		attrs := append([]slog.Attr{slog.String("user", c.who.Name), slog.String("action", c.action), slog.Int("status", out.status)}, c.attrs...)
 		a.audit.LogAttrs(r.Context(), slog.LevelInfo, "operator's change", attrs...)
 	}
 }
 
 // admit decides whether the request gets to its endpoint, and as whom. The
-// endpoint and the user are returned as far as they are known, for the audit
-// line of a refusal.
-func (a *api) admit(c *call, rt *route) (e endpoint, user string, err error) {
+// user and the action are noted as far as they are known, for the audit line of
+// a refusal.
+func (a *api) admit(c *call, rt *route) (e endpoint, err error) {
 	r := c.req
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	e, known := rt.methods[method]
+	c.action = e.action
 
 	users := a.Users()
 	if !e.public {
 		if err := a.checkHost(r, len(users) == 0); err != nil {
-			return e, "", err
+			return e, err
 		}
 	}
-	who := User{Name: anonymous, Role: Operator}
-	if len(users) > 0 && !e.public {
-		if who, err = a.door.identify(c.ctx, r, users); err != nil {
-			return e, "", err
-		}
+	if len(users) == 0 || e.public {
+		c.who = User{Name: anonymous, Role: Operator}
+	} else if c.who, err = a.door.identify(c.ctx, r, users); err != nil {
+		return e, err
 	}
 	switch {
 	case rt.methods == nil:
-		return e, who.Name, &problem{Status: http.StatusNotFound, Detail: "there is nothing at this path"}
+		return e, &problem{Status: http.StatusNotFound, Detail: "there is nothing at this path"}
 	case !known:
-		return e, who.Name, &problem{Status: http.StatusMethodNotAllowed, allow: rt.allowed()}
+		return e, &problem{Status: http.StatusMethodNotAllowed, allow: rt.allowed()}
 	}
 	if e.method != http.MethodGet {
 		if err := a.browsers.Check(r); err != nil {
-			return e, who.Name, &problem{Status: http.StatusForbidden, Detail: "a page of another site may not do this"}
+			return e, &problem{Status: http.StatusForbidden, Detail: "a page of another site may not do this"}
 		}
-		if who.Role != Operator {
-			return e, who.Name, &problem{Status: http.StatusForbidden, Detail: "this needs the role operator"}
-		}
-		if err := noBody(r); err != nil {
-			return e, who.Name, err
+		if c.who.Role != Operator {
+			return e, &problem{Status: http.StatusForbidden, Detail: "this needs the role operator"}
 		}
 	}
 	if e.public || e.raw != nil {
-		return e, who.Name, nil // probes and scrapers may add what they like
+		return e, nil // probes and scrapers may add what they like
 	}
-	c.query, err = parseQuery(r.URL.RawQuery, e.params)
-	return e, who.Name, err
+	if c.query, err = parseQuery(r.URL.RawQuery, e.params); err != nil || e.body || e.method == http.MethodGet {
+		return e, err
+	}
+	return e, noBody(r)
 }
 
 // allowed is the Allow header of a route (RFC 9110, section 10.2.1).
@@ -142,7 +147,7 @@ func (rt *route) allowed() string {
 	return strings.Join(list, ", ")
 }
 
-// noBody refuses a body: what our POSTs need is in their path.
+// noBody refuses a body: what most POSTs need is in their path and query.
 func noBody(r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil

@@ -17,6 +17,9 @@ type TargetStatus struct {
 	Held       bool
 	HeldSince  time.Time
 	HeldReason string // redacted, for an operator
+	ByHand     bool   // only a release by hand ends it
+	NextProbe  time.Time
+	Waiting    time.Time // until then it has asked to be left alone
 }
 
 // RuleStatus is a rule of the running config.
@@ -67,7 +70,8 @@ func (a *api) targets(ctx context.Context) ([]targetItem, error) {
 
 func (a *api) targetItemOf(t TargetStatus, n outbox.Count) targetItem {
 	it := targetItem{
-		Name: t.Name, Kind: t.Kind, Held: t.Held, HeldSince: stamp(t.HeldSince), HeldReason: t.HeldReason,
+		Name: t.Name, Kind: t.Kind, Held: t.Held, ByHand: t.ByHand, HeldSince: stamp(t.HeldSince), HeldReason: t.HeldReason,
+		NextProbeAt: stamp(t.NextProbe), WaitingUntil: stamp(t.Waiting),
 		Pending: n.Pending, Delivered: n.Delivered, Dead: n.Dead,
 	}
 	if n.Pending > 0 && !n.Oldest.IsZero() {
@@ -83,36 +87,4 @@ func (a *api) listRules(*call) (any, error) {
 		items[i].To = append([]string{}, items[i].To...) // [] and not null
 	}
 	return page[RuleStatus]{Items: items}, nil
-}
-
-// statusAnswer is the relay in one look.
-type statusAnswer struct {
-	Version       string   `json:"version"`
-	StartedAt     stamp    `json:"started_at"`
-	UptimeSeconds int      `json:"uptime_seconds"`
-	Ready         bool     `json:"ready"`
-	NotReady      string   `json:"not_ready"` // why, "" when ready
-	Pending       int      `json:"pending"`
-	Dead          int      `json:"dead"`
-	Held          []string `json:"held"` // names of targets
-}
-
-func (a *api) status(c *call) (any, error) {
-	items, err := a.targets(c.ctx)
-	if err != nil {
-		return nil, err
-	}
-	reason := a.notReady(c.ctx)
-	s := statusAnswer{
-		Version: a.Version, StartedAt: stamp(a.started), UptimeSeconds: int(a.Now().Sub(a.started) / time.Second),
-		Ready: reason == "", NotReady: reason, Held: []string{},
-	}
-	for _, t := range items {
-		s.Pending += t.Pending
-		s.Dead += t.Dead
-		if t.Held {
-			s.Held = append(s.Held, t.Name)
-		}
-	}
-	return s, nil
 }
