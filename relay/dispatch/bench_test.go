@@ -37,8 +37,11 @@ func (*nothing) Advance(context.Context, []outbox.Address, time.Time, int) (int,
 }
 
 func (*nothing) Counts(context.Context) (map[outbox.Address]outbox.Count, error) { return nil, nil }
-func (*nothing) SetHold(context.Context, outbox.Hold) error                      { return nil }
-func (*nothing) Holds(context.Context) ([]outbox.Hold, error)                    { return nil, nil }
+func (*nothing) Delivery(context.Context, outbox.Key) (*outbox.StoredDelivery, error) {
+	return nil, event.ErrNotFound
+}
+func (*nothing) SetHold(context.Context, outbox.Hold) error   { return nil }
+func (*nothing) Holds(context.Context) ([]outbox.Hold, error) { return nil, nil }
 
 // BenchmarkOfferToSend is what dispatch itself costs a delivery, from the offer
 // to the record, one at a time and in commits of 64.

@@ -29,6 +29,7 @@ type Store interface {
 	Claim(ctx context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, err error)
 	Advance(ctx context.Context, to []outbox.Address, now time.Time, limit int) (int, error)
 	Counts(ctx context.Context) (map[outbox.Address]outbox.Count, error)
+	Delivery(ctx context.Context, k outbox.Key) (*outbox.StoredDelivery, error)
 	SetHold(ctx context.Context, h outbox.Hold) error
 	Holds(ctx context.Context) ([]outbox.Hold, error)
 }

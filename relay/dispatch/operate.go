@@ -81,8 +81,9 @@ func (d *Dispatcher) Wake(a outbox.Address) {
 // Override records what an operator decided about a delivery, which the caller
 // has read: event.Discarded gives it up, event.Pending makes it due at once,
 // even past its max_age, for one attempt. done must not block. It is called
-// after the commit, or with ErrBusy when an attempt of it is under way, or with
-// why the store did not take it; then nothing has changed.
+// after the commit, or with ErrBusy when an attempt of it is under way or has
+// ended it since it was read, or with why the store did not take it; then nothing
+// has changed.
 //
 // It goes through the Dispatcher because only that knows what is in flight.
 func (d *Dispatcher) Override(was outbox.StoredDelivery, to event.State, reason string, done func(error)) {
@@ -96,11 +97,31 @@ func (d *Dispatcher) Override(was outbox.StoredDelivery, to event.State, reason 
 		return
 	}
 	defer d.wg.Done()
-	a := outbox.Attempt{Key: was.Key, Number: was.Attempts, At: d.now(), Reason: reason, Tries: 1, State: to}
+	now := d.again(&was)
+	a := outbox.Attempt{Key: was.Key, Number: now.Attempts, At: d.now(), Reason: reason, Tries: 1, State: to}
 	if to == event.Pending {
 		a.NextAt = a.At
 	}
-	d.record(&ending{l: l, a: a, created: was.CreatedAt, was: was.State, then: done})
+	e := &ending{l: l, a: a, created: was.CreatedAt, was: now.State, then: done}
+	if now.State != was.State && now.State != event.Pending && now.State != event.Dead {
+		d.wg.Add(1)
+		e.committed(ErrBusy)
+		return
+	}
+	d.record(e)
+}
+
+// again reads a delivery once more, now that it is reserved and nothing happens
+// to it: what was delivered meanwhile must not be sent again because somebody saw
+// it wait. What cannot be read is what it was.
+func (d *Dispatcher) again(was *outbox.StoredDelivery) *outbox.StoredDelivery {
+	ctx, cancel := context.WithTimeout(context.Background(), holdTimeout)
+	defer cancel()
+	now, err := d.cfg.Store.Delivery(ctx, was.Key)
+	if err != nil {
+		return was
+	}
+	return now
 }
 
 // reserve takes a delivery into memory, so that it cannot be tried while an
