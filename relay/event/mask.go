@@ -97,6 +97,7 @@ func maskRaw(raw jsontext.Value) []byte {
 				return masked
 			}
 		}
+	default:
 	}
 	return []byte(`"***"`)
 }

@@ -31,7 +31,7 @@ func answering(t *testing.T, a netip.Addr) net.Conn {
 	t.Helper()
 	here, there := net.Pipe() // a stream: the resolver puts the length before each message
 	go func() {
-		defer there.Close()
+		defer func() { _ = there.Close() }()
 		for {
 			head := make([]byte, 2)
 			if _, err := there.Read(head); err != nil {

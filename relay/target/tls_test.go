@@ -2,6 +2,7 @@ package target_test
 
 import (
 	"crypto/tls"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +111,20 @@ func TestEveryWayInWhichTLSCanBeBrokenHasItsOutcome(t *testing.T) {
 			}
 			clean(t, row.name, h, r)
 		})
+	}
+}
+
+// TestAPortThatTakesConnectionsAndSaysNothing: the handshake is within the time-out of the try.
+func TestAPortThatTakesConnectionsAndSaysNothing(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	h := newHTTP(t, "https://"+silent.Addr().String(), func(c *target.HTTPConfig, _ *target.Deps) { c.Timeout = 200 * time.Millisecond })
+	began := time.Now()
+	r := h.Send(t.Context(), message(t, sample))
+	if r.Outcome != event.Retry || !strings.Contains(r.Reason, "did not answer within timeout") || time.Since(began) > 5*time.Second {
+		t.Errorf("%+v after %s", r, time.Since(began))
 	}
 }
