@@ -34,7 +34,7 @@ type SMTP struct {
 	script map[SMTPStage][]SMTPAnswer
 	drops  int
 	mails  []Mail
-	conns  []net.Conn // all that were ever taken
+	conns  []net.Conn    // all that were ever taken
 	news   chan struct{} // closed and replaced at each mail
 }
 

@@ -90,14 +90,14 @@ func startPostfix(t *testing.T) *postfix {
 	p := &postfix{log: make(chan string, 1000)}
 	p.settle(t)
 	reader, writer := io.Pipe()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "postfix", "-c", p.dir, "start-fg") //nolint:gosec // a folder of the test's own
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "postfix", "-c", p.dir, "start-fg")
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = writer, writer, 10*time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		// What was started is the parent of the server, or was.
-		stop := exec.CommandContext(context.WithoutCancel(t.Context()), "postfix", "-c", p.dir, "stop") //nolint:gosec // as above
+		stop := exec.CommandContext(context.WithoutCancel(t.Context()), "postfix", "-c", p.dir, "stop")
 		if out, err := stop.CombinedOutput(); err != nil {
 			t.Errorf("postfix goes on: %v\n%s", err, out)
 		}
@@ -124,10 +124,10 @@ func (p *postfix) settle(t *testing.T) {
 		}
 	}
 	var err error
-	p.dir, err = os.MkdirTemp("", "relay-postfix-") // t.TempDir is closed to postfix's own users
+	p.dir, err = os.MkdirTemp("", "relay-postfix-") //nolint:usetesting // t.TempDir is closed to the users that postfix runs as
 	try(err)
 	t.Cleanup(func() { _ = os.RemoveAll(p.dir) })
-	try(os.Chmod(p.dir, 0o755)) //nolint:gosec // nothing secret is in it
+	try(os.Chmod(p.dir, 0o755))
 	owners := map[string]string{"queue": "root", "data": "postfix", "mail": "nobody"}
 	var nobody *user.User
 	for name, owner := range owners {
@@ -138,7 +138,7 @@ func (p *postfix) settle(t *testing.T) {
 		}
 		uid, err := strconv.Atoi(u.Uid)
 		try(err)
-		try(os.Mkdir(filepath.Join(p.dir, name), 0o755)) //nolint:gosec // as above
+		try(os.Mkdir(filepath.Join(p.dir, name), 0o755))
 		try(os.Chown(filepath.Join(p.dir, name), uid, -1))
 	}
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -214,7 +214,7 @@ func TestPostfixTakesTheMailEncryptedAndDeliversItIntact(t *testing.T) {
 	}
 	sent := posted(t, e, mustLetter(t, e, m))
 	for _, file := range files {
-		raw, err := os.ReadFile(file) //nolint:gosec // a file of the test's own
+		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
