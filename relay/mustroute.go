@@ -13,6 +13,7 @@ import (
 func (r *Relay) notice(p *plan, ev *event.Event, in *rules.Input, d *rules.Decision) {
 	p.count(*d)
 	for _, failed := range d.Errors {
+		r.alarms.RuleError(failed.Rule, ev.ID)
 		if held, ok := r.quiet.pass("rule "+failed.Rule, r.opts.Now()); ok {
 			r.log.Warn("rule could not be evaluated", "component", "rules", "event_id", ev.ID, "rule", failed.Rule,
 				"err", failed.Err, "not_logged", held)
@@ -35,6 +36,7 @@ func (r *Relay) checkPromises(p *plan, ev *event.Event, in *rules.Input, d *rule
 		switch v {
 		case rules.Match:
 			r.metrics.mustRouteBroken.Inc()
+			r.alarms.MustRoute(i, ev.ID)
 			if held, ok := r.quiet.pass("must_route "+strconv.Itoa(i), r.opts.Now()); ok {
 				log.Error("an event that must reach a target reaches none", "must_route", i, "not_logged", held)
 			}

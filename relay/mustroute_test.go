@@ -50,7 +50,7 @@ func TestEventThatMustReachATargetAndReachesNoneIsAnAlarm(t *testing.T) {
 	var alarms, doubts []string
 	for line := range strings.Lines(w.log.String()) {
 		switch {
-		case strings.Contains(line, "must reach a target"):
+		case strings.Contains(line, `"msg":"an event that must reach a target`):
 			alarms = append(alarms, line)
 		case strings.Contains(line, "must_route could not be evaluated"):
 			doubts = append(doubts, line)

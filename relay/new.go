@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"invitation-relay/relay/admin"
+	"invitation-relay/relay/alarm"
 	"invitation-relay/relay/config"
 	"invitation-relay/relay/dispatch"
 	"invitation-relay/relay/event"
@@ -65,10 +66,12 @@ func (r *Relay) open(ctx context.Context, cfg *config.Config) error {
 		Full:        r.full,
 		KeepRefused: func(source string) int { return r.plan.Load().keepRefused(source) },
 	})
+	r.alarms = alarm.New(r.alarmConfig())
 	r.dispatch = dispatch.New(dispatch.Config{
 		Store: store, Recorder: r.outbox, Log: r.log.With("component", "dispatch"), Metrics: r.reg, Now: r.opts.Now,
-		Decode: func(ev *event.Event) error { return r.plan.Load().decode(ev) },
-		Grace:  max(time.Second, cfg.Server.ShutdownTimeout*3/4),
+		Decode:   func(ev *event.Event) error { return r.plan.Load().decode(ev) },
+		Grace:    max(time.Second, cfg.Server.ShutdownTimeout*3/4),
+		Observer: r.alarms,
 	})
 	if err := r.dispatch.Load(ctx); err != nil {
 		return errors.Join(fmt.Errorf("read what waits: %w", err), r.Close())

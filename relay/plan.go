@@ -70,7 +70,11 @@ func (p *plan) count(d rules.Decision) {
 // was taken under another config than today's, and does not fit today's, was
 // promised delivery all the same: it has what could be read.
 func (p *plan) decode(ev *event.Event) error {
-	fields, err := intake.Decode(ev.Body, p.sources[ev.Source].schema)
+	schema := p.sources[ev.Source].schema
+	if ev.Kind == event.Alarm {
+		schema = nil // whatever source has that name
+	}
+	fields, err := intake.Decode(ev.Body, schema)
 	ev.Fields = fields.Members
 	if errors.Is(err, intake.ErrInvalid) {
 		return nil

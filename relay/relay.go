@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"invitation-relay/relay/admin"
+	"invitation-relay/relay/alarm"
 	"invitation-relay/relay/config"
 	"invitation-relay/relay/dispatch"
 	"invitation-relay/relay/event"
@@ -31,6 +32,7 @@ type Relay struct {
 	outbox   *outbox.Writer
 	dispatch *dispatch.Dispatcher
 	intake   *intake.Metrics
+	alarms   *alarm.Keeper
 
 	plan      atomic.Pointer[plan] // what a reload swaps
 	reloading sync.Mutex           // one reload at a time

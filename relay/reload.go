@@ -19,8 +19,7 @@ func (r *Relay) Reload(context.Context) error {
 	defer r.reloading.Unlock()
 	p, err := r.prepare()
 	if err != nil {
-		r.metrics.reloadOK.Set(0)
-		r.reloaded.Store(&admin.ReloadStatus{At: r.reloaded.Load().At})
+		r.refuse(err)
 		r.log.Error("config refused, the old one stays in force", "err", err)
 		return err
 	}
@@ -56,6 +55,18 @@ func (r *Relay) enforce(p *plan) {
 	r.metrics.reloadOK.Set(1)
 	r.metrics.reloadAt.Set(float64(now.Unix()))
 	r.reloaded.Store(&admin.ReloadStatus{OK: true, At: now})
+	r.alarms.Look()
+}
+
+// refuse notes that a config was refused. That a relay which is stopping
+// takes none is nobody's mistake.
+func (r *Relay) refuse(err error) {
+	if errors.Is(err, errDraining) {
+		return
+	}
+	r.metrics.reloadOK.Set(0)
+	r.reloaded.Store(&admin.ReloadStatus{At: r.reloaded.Load().At})
+	r.alarms.Look()
 }
 
 func sameSecret(a, b secret.String) bool { return a.Equal(b.Reveal()) }

@@ -16,6 +16,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	parts := []*part{
 		start("outbox", r.outbox.Run),
 		start("upkeep", r.upkeep),
+		start("alarms", r.alarms.Run),
 		start("admin", func(context.Context) error { return r.admin.serve() }),
 		start("dispatch", r.dispatch.Run),
 		start("intake", func(context.Context) error { return r.webhook.serve() }),
@@ -37,7 +38,7 @@ func (r *Relay) stop(ctx context.Context, parts []*part) error {
 	r.log.Info("stopping", "timeout", timeout.String())
 	begun := time.Now()
 
-	outbox, upkeep, admin, dispatch, intake := parts[0], parts[1], parts[2], parts[3], parts[4]
+	outbox, upkeep, alarms, admin, dispatch, intake := parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
 	dispatch.stop()
 	inHand, done := context.WithTimeout(ctx, timeout/4)
 	defer done()
@@ -47,7 +48,7 @@ func (r *Relay) stop(ctx context.Context, parts []*part) error {
 	// What has been attempted is worth recording even when the time is used up.
 	last, ended := context.WithTimeout(context.WithoutCancel(ctx), max(lastWords, time.Until(begun.Add(timeout))))
 	defer ended()
-	err = errors.Join(err, admin.end(last), upkeep.end(last), outbox.end(last), r.closeWithin(last))
+	err = errors.Join(err, admin.end(last), alarms.end(last), upkeep.end(last), outbox.end(last), r.closeWithin(last))
 	if err != nil {
 		r.log.Error("stopped", "took", time.Since(begun).Round(time.Millisecond).String(), "err", err)
 	} else {

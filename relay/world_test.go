@@ -25,6 +25,7 @@ type world struct {
 	seen         []string               // answers
 	yaml         atomic.Pointer[string] // what a reload reads
 	cancel       context.CancelFunc
+	ahead        atomic.Int64 // nanoseconds by which the relay's clock is ahead
 	ended        chan error
 }
 
@@ -41,7 +42,7 @@ func startWorld(t *testing.T, yaml string) *world {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if w.r, err = relay.New(t.Context(), cfg, relay.Options{Load: load, Log: log, Version: "test"}); err != nil {
+	if w.r, err = relay.New(t.Context(), cfg, relay.Options{Load: load, Log: log, Version: "test", Now: w.now}); err != nil {
 		t.Fatal(err)
 	}
 	w.hooks, w.admin = "http://"+w.r.Addr().String(), "http://"+w.r.AdminAddr().String()
@@ -51,6 +52,9 @@ func startWorld(t *testing.T, yaml string) *world {
 	t.Cleanup(w.stop)
 	return w
 }
+
+// now is the relay's clock.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
 // stop ends the relay, once.
 func (w *world) stop() {

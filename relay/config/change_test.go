@@ -78,9 +78,9 @@ func TestChangeOneSettingOfAValidConfig(t *testing.T) {
 		{"concurrency: 2", "concurrency: 1025", "targets.zeta.concurrency: must be 1 to 1024"},
 		{"log: {level: debug, format: json}", "log: {level: error, format: text}", ""},
 		{"log: {level: debug, format: json}", "log: {level: DEBUG}", `log.level: "DEBUG" is none of`},
-		{"log: {level: debug, format: json}", "alarms: {to: [], backlog_age: 15m}", ""},
+		{"to: [gamma, zeta], backlog_age: 30m", "to: [], backlog_age: 0s", ""},
 		{"log: {level: debug, format: json}", "privacy: {fields: [full_name, cifcod]}", ""},
-		{"log: {level: debug, format: json}", "alarms: {to: [nobody]}", "alarms.to"},
+		{"to: [gamma, zeta]", "to: [gamma, zet]", `alarms.to[1]: there is no target "zet"`},
 		{`must_route: [region == "EU"]`, "must_route: []", ""},
 		{`must_route: [region == "EU"]`, `must_route: [regio == "EU"]`, `must_route[0]: unknown name "regio"`},
 	} {

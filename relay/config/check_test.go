@@ -82,7 +82,7 @@ targets:
 
 func TestTargetOfAlarmsIsUsed(t *testing.T) {
 	_, problems := parse(t, "alarms: {to: [ops]}\n"+minimal+"  ops: {log: {}}\n")
-	if strings.Contains(problems.Error(), "no rule sends") || len(problems) != 1 {
+	if len(problems) != 0 {
 		t.Errorf("%s", problems)
 	}
 }

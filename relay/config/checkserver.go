@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,11 +108,33 @@ func (k *checker) store() {
 
 func (k *checker) alarms() {
 	a := &k.c.Alarms
+	seen := make(map[string]bool, len(a.To))
 	for i, name := range a.To {
-		k.targetExists(index("alarms.to", i), index("alarms.to", i), name)
+		at := index("alarms.to", i)
+		if seen[name] {
+			k.doubt(at, "the target stands here twice, and gets the alarm once", "")
+		}
+		seen[name] = true
+		k.targetExists(at, at, name)
 	}
+	k.lonely()
 	k.lasts("alarms.backlog_age", a.BacklogAge, 0, 365*day)
 	k.lasts("alarms.silence", a.Silence, 0, 365*day)
+}
+
+// lonely warns when the only target that hears of trouble is one whose trouble
+// would be worth hearing of.
+func (k *checker) lonely() {
+	to := slices.Compact(slices.Sorted(slices.Values(k.c.Alarms.To)))
+	if len(to) != 1 || k.c.Targets[to[0]] == nil {
+		return
+	}
+	for _, r := range k.c.Rules {
+		if r.Enabled && !r.Shadow && slices.Contains(r.To, to[0]) {
+			k.doubt("alarms.to", "events go to the only target of alarms too: of its own trouble nobody hears until it is over", "name a second target, of another kind if you can")
+			return
+		}
+	}
 }
 
 func (k *checker) log() {

@@ -153,11 +153,11 @@ func besides(path, file string) string {
 
 // Alarms say who hears of trouble.
 type Alarms struct {
-	// To are names of targets.
+	// To are names of targets. Empty: alarms stand in the log and in metrics only. Default none.
 	To []string `yaml:"to"`
-	// BacklogAge is how long a delivery may wait before it is an alarm. Default 15m.
+	// BacklogAge is how long a delivery may wait before it is an alarm; 0s never is. Default 15m.
 	BacklogAge time.Duration `yaml:"backlog_age"`
-	// Silence is how long no webhook may come before it is an alarm; 0s never is. Default 0s.
+	// Silence is how long no known sender may send anything before it is an alarm; 0s never is. Default 0s.
 	Silence time.Duration `yaml:"silence"`
 }
 

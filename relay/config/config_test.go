@@ -140,7 +140,7 @@ func TestEverySettingReachesItsField(t *testing.T) {
 				Concurrency: 1, Digest: Digest{Max: 50}, Retry: Retry{5 * time.Second, time.Hour, 72 * time.Hour, 2},
 			},
 		},
-		Alarms:  Alarms{BacklogAge: 15 * time.Minute},
+		Alarms:  Alarms{[]string{"gamma", "zeta"}, 30 * time.Minute, day},
 		Privacy: Privacy{Fields: []string{"full_name", "cifcod"}},
 		Log:     Log{"debug", "json"},
 	}

@@ -13,9 +13,6 @@ func TestWhatComesLaterIsRefused(t *testing.T) {
 		log   = "targets: {x: {log: {}, "
 	)
 	for _, c := range []struct{ path, head, set, same, tail string }{
-		{"alarms.to", "alarms: {", "to: [api]", "to: []", "}"},
-		{"alarms.backlog_age", "alarms: {", "backlog_age: 16m", "backlog_age: 900s", "}"},
-		{"alarms.silence", "alarms: {", "silence: 1h", "silence: 0s", "}"},
 		{"targets.x.ordered_by", log, "ordered_by: id", "ordered_by: ''", "}}"},
 		{"targets.x.digest", log, "digest: {every: 1m}", "digest: {every: 0s, max: 50}", "}}"},
 		{"targets.x.digest", log, "digest: {max: 49}", "digest: {}", "}}"},

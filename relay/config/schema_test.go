@@ -194,7 +194,7 @@ var outOfSight = []string{
 	// what a reference brings in
 	"reference-file-*", "reference-to-*", "reference-unset*", "key-from-variable",
 	// what stands elsewhere in the file
-	"admin-open-to-the-network", "admin-user-twice", "field-of-*", "listen-same-port-twice", "plaintext-date-without-keys", "retry-initial-longer-than-max",
+	"alarms-to-one-that-rules-send-to", "alarms-unknown-target", "admin-open-to-the-network", "admin-user-twice", "field-of-*", "listen-same-port-twice", "plaintext-date-without-keys", "retry-initial-longer-than-max",
 	"rule-name-twice", "rule-to-unknown-target", "rule-to-without-targets", "source-allows-every-address", "source-only-encrypted",
 	"source-open-to-the-network", "source-path-twice", "target-unused", "rules-missing",
 	// what is outside the file

@@ -148,6 +148,17 @@ func (v *verdict) reason() string {
 	return v.ref.reason
 }
 
+// sealed reports whether it was the encryption: a wrong key, none, or what is
+// not encrypted at all.
+func (v *verdict) sealed() bool {
+	switch v.why {
+	case whyPlain, whyIV, whyLength, whyKey:
+		return true
+	default:
+		return v.ref == refNoKey
+	}
+}
+
 // take is the order of the checks: each one is made only when all before it held.
 func (h *Handler) take(w http.ResponseWriter, r *http.Request, src *source, now time.Time, b *buffers) (Receipt, verdict) {
 	if r.ContentLength > src.max {
@@ -225,6 +236,9 @@ func yes(w http.ResponseWriter, src *source, receipt Receipt, b *buffers) {
 // no says why not.
 func (h *Handler) no(w http.ResponseWriter, r *http.Request, src *source, now time.Time, v verdict) {
 	src.count.results[v.ref.result].Inc()
+	if v.sealed() {
+		src.count.sealed.Add(1)
+	}
 	src.report.refused(r.Context(), now, v.ref, v.reason(), func() string { return h.addresses.client(r).String() })
 	head := w.Header()
 	head["Content-Type"] = headerProblem

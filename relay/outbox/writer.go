@@ -26,7 +26,7 @@ type WriterConfig struct {
 	// KeepRefused goes with each batch: see Batch. It is called in the writer's
 	// goroutine, inside a commit. nil: all are kept.
 	KeepRefused func(source string) int
-	Full        func() bool   // asked by each Put with deliveries; true: refuse it. nil: never
+	Full        func() bool   // asked by each Put with deliveries; true: refuse it, unless it is an alarm. nil: never
 	Queue       int           // requests that may wait for a commit; 0: 4096
 	Patience    time.Duration // how long one commit may take before all who wait are refused; 0: 10s
 
@@ -127,7 +127,7 @@ func NewWriter(cfg WriterConfig) *Writer {
 // its deliveries are made; a repeat by the sender is answered as a duplicate.
 // After such an error the caller must leave the entry alone.
 func (w *Writer) Put(ctx context.Context, e *Entry) error {
-	if w.cfg.Full != nil && len(e.To) > 0 && w.cfg.Full() {
+	if w.cfg.Full != nil && len(e.To) > 0 && e.Event.Kind != event.Alarm && w.cfg.Full() {
 		return errFull
 	}
 	return w.await(ctx, e, nil)

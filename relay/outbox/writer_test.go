@@ -206,3 +206,15 @@ func TestEveryPutIsToldTheTruthWhenContextsEndAtRandom(t *testing.T) {
 		t.Errorf("%d attempts recorded, want %d", len(s.attempts), 32*200)
 	}
 }
+
+func TestAlarmIsTakenWhenTooManyDeliveriesWait(t *testing.T) {
+	store := &fakeStore{}
+	w, _ := run(t, outbox.WriterConfig{Store: store, Full: func() bool { return true }})
+	if err := w.Put(t.Context(), entry("a")); !errors.Is(err, event.ErrUnavailable) {
+		t.Errorf("an event: %v", err)
+	}
+	alarm := &outbox.Entry{Event: &event.Event{Kind: event.Alarm}, To: []outbox.Address{"a"}}
+	if err := w.Put(t.Context(), alarm); err != nil || !store.has(alarm) {
+		t.Errorf("an alarm, which may say so: %v", err)
+	}
+}
