@@ -70,7 +70,9 @@ func TestTargetOnHoldRingsOnceAndAgainWhenItIsOver(t *testing.T) {
 	if status, body := w.reload(); status != 200 { // probes at once
 		t.Fatal(status, body)
 	}
-	w.until("the hold is over", func() bool { return metric() == "1" && !strings.Contains(w.get("/metrics"), `relay_target_held{target="hook"} 1`) })
+	w.until("the hold is over", func() bool {
+		return metric() == "1" && !strings.Contains(w.get("/metrics"), `relay_target_held{target="hook"} 1`)
+	})
 	// The keeper looks, then half a minute passes, then it looks again.
 	w.reload()
 	w.until("the keeper has seen it", func() bool {

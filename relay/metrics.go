@@ -26,7 +26,7 @@ func newMetrics(reg prometheus.Registerer, version string) metrics {
 			Name: "relay_config_reload_success", Help: "1 when the config in force is the one last read, 0 when that one was refused.",
 		}),
 		reloadAt: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "relay_config_reload_timestamp_seconds", Help: "When the config in force was read.",
+			Name: "relay_config_reload_timestamp_seconds", Help: "When the config in force was read, in seconds since 1970.",
 		}),
 	}
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "relay_build_info", Help: "1; what runs stands in the label."}, []string{"version"})

@@ -55,7 +55,9 @@ func New(cfg Config) *Keeper {
 
 // Active lists the alarms that are on, by kind and subject: also those whose
 // end has not been told yet.
-func (k *Keeper) Active(context.Context) ([]outbox.Alarm, error) { return slices.Clone(*k.list.Load()), nil }
+func (k *Keeper) Active(context.Context) ([]outbox.Alarm, error) {
+	return slices.Clone(*k.list.Load()), nil
+}
 
 // Run tells people until ctx ends, and then what has been reported last.
 func (k *Keeper) Run(ctx context.Context) error {

@@ -27,12 +27,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "relay_attempts_total", Help: "Attempts ended, by outcome: delivered, retry, rejected, held.",
 		}, []string{"target", "outcome"}),
 		attemptSeconds: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "relay_attempt_seconds", Help: "How long an attempt took.",
-			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60},
+			Name: "relay_attempt_seconds", Help: "How long an attempt took, in seconds.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60},
 		}, label),
 		deliverySeconds: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "relay_delivery_seconds", Help: "From the receipt of an event to its delivery, failed attempts included.",
-			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 72 * 3600},
+			Name: "relay_delivery_seconds", Help: "Seconds from the receipt of an event to its delivery, failed attempts included.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 72 * 3600}, // 1 ms to 3 days
 		}, label),
 		dead: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "relay_dead_total", Help: "Deliveries that became dead letters: rejected, or their time was up.",
@@ -80,7 +80,7 @@ func newGauges(d *Dispatcher) *gauges {
 	return &gauges{
 		d:       d,
 		pending: desc("relay_pending", "Deliveries waiting or being tried."),
-		oldest:  desc("relay_oldest_pending_seconds", "Age of the oldest pending delivery, 0 when there is none."),
+		oldest:  desc("relay_oldest_pending_seconds", "Age of the oldest pending delivery in seconds, 0 when there is none."),
 		held:    desc("relay_target_held", "1 while the target is on hold."),
 	}
 }

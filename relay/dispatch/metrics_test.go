@@ -38,7 +38,7 @@ func TestMetricsSayWhatIsStuckFailingAndDead(t *testing.T) {
 			# TYPE relay_dead_total counter
 			relay_dead_total{target="bad"} 0
 			relay_dead_total{target="good"} 0
-			# HELP relay_oldest_pending_seconds Age of the oldest pending delivery, 0 when there is none.
+			# HELP relay_oldest_pending_seconds Age of the oldest pending delivery in seconds, 0 when there is none.
 			# TYPE relay_oldest_pending_seconds gauge
 			relay_oldest_pending_seconds{target="bad"} 45
 			relay_oldest_pending_seconds{target="gone"} 45
@@ -75,7 +75,7 @@ func TestMetricsOfATargetThatIsGoneAreRemovedButWhatWaitsForItIsSeen(t *testing.
 		w.reload(nil)
 		w.pass(45 * time.Second)
 		want := `
-			# HELP relay_oldest_pending_seconds Age of the oldest pending delivery, 0 when there is none.
+			# HELP relay_oldest_pending_seconds Age of the oldest pending delivery in seconds, 0 when there is none.
 			# TYPE relay_oldest_pending_seconds gauge
 			relay_oldest_pending_seconds{target="hook"} 45
 			# HELP relay_pending Deliveries waiting or being tried.

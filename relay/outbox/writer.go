@@ -107,7 +107,7 @@ func NewWriter(cfg WriterConfig) *Writer {
 		stalled: make(chan struct{}),
 		seconds: metrics.NewHistogram(prometheus.HistogramOpts{
 			Name:    "relay_commit_seconds",
-			Help:    "How long one commit took.",
+			Help:    "How long one commit took, in seconds.",
 			Buckets: prometheus.ExponentialBuckets(100e-6, 2.5, 13), // 0.1 ms to 6 s
 		}),
 		events: metrics.NewHistogram(prometheus.HistogramOpts{
