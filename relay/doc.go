@@ -4,16 +4,16 @@
 //
 //	webhook ──> intake ──> rules ──> outbox ──> dispatch ──> target ──> Slack / HTTP / email
 //	                         │         │
-//	                      config     admin        (beside the flow, never inside it)
+//	                      config   admin, alarm   (beside the flow, never inside it)
 //
 // # The promise
 //
 // A 2xx means that the event and the deliveries it causes are on disk. From
 // then on each matching target gets it at least once, unless an operator discards
-// it or its time is up, and then it stands in the dead letters. A repeat happens
-// only for attempts in flight at a crash or a cut connection, and carries the same
-// id. What cannot be stored is answered 503 with Retry-After, never 2xx. A failing
-// target delays only itself.
+// it or its time is up, and then it stands in the dead letters and an alarm is
+// out. A repeat happens only for attempts in flight at a crash or a cut
+// connection, and carries the same id. What cannot be stored is answered 503 with
+// Retry-After, never 2xx. A failing target delays only itself.
 //
 // # The words
 //

@@ -75,6 +75,8 @@ const (
 	every  = 5 * time.Second  // how often is looked when nobody reports
 	gather = 250 * time.Millisecond
 	within = 10 * time.Second // for what one look writes
+
+	lastLook = 500 * time.Millisecond // when the relay stops: others want to write too
 )
 
 // ID is what makes two troubles one alarm: its kind, and what it is about.

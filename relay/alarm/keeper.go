@@ -75,7 +75,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
-			k.look(context.WithoutCancel(ctx))
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+			defer cancel()
+			k.look(last)
 			return nil
 		}
 	}
