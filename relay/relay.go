@@ -82,3 +82,6 @@ func (r *Relay) Addr() net.Addr { return r.webhook.Addr() }
 
 // AdminAddr is the address of health, metrics and API.
 func (r *Relay) AdminAddr() net.Addr { return r.admin.Addr() }
+
+// Registry has the metrics of all parts, as /metrics shows them.
+func (r *Relay) Registry() *prometheus.Registry { return r.reg }
