@@ -21,6 +21,7 @@ func (r *Relay) adminConfig() admin.Config {
 		Users:   r.users,
 		Ready:   r.ready,
 
+		Alarms:   r.alarms.Active,
 		Reloaded: func() admin.ReloadStatus { return *r.reloaded.Load() },
 		Retry:    r.retry,
 		Discard:  r.discard,
