@@ -5,29 +5,36 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"path"
 	"sync"
 	"time"
 )
 
-// Slack looks like the receiving end of a Slack incoming webhook: it checks
-// messages as Slack does, answers in its words ("ok", "invalid_payload",
-// "no_text", "invalid_blocks"), and keeps what it took. Any path is a webhook.
-// It is safe for concurrent use.
+// Slack looks like the receiving end of Slack's incoming webhooks and of two
+// methods of its Web API, chat.postMessage and auth.test: it checks messages as
+// Slack does, answers in its words ("ok", "invalid_payload", "no_text",
+// "invalid_blocks"), and keeps what it took. A path that ends with one of the two
+// methods is the Web API's (see Workspace), any other a webhook. It is safe for
+// concurrent use.
 type Slack struct {
 	mu       sync.Mutex
 	script   []Step
 	messages []SlackMessage
 	refused  []SlackRefusal
 	changed  chan struct{} // closed when messages or refused grow
+	web      slackWeb
 }
 
 // SlackMessage is a message that was taken.
 type SlackMessage struct {
-	At     time.Time
-	Path   string
-	JSON   []byte           // the body as it came
-	Top    string           // the top-level text: shown in notifications, or alone when there are no blocks
-	Blocks []map[string]any // as decoded
+	At       time.Time
+	Path     string
+	JSON     []byte           // the body as it came
+	Channel  string           // of a message that was posted with a token, as are the next two
+	TS       string           // the message's name
+	ThreadTS string           // the message it answers, "" for none
+	Top      string           // the top-level text: shown in notifications, or alone when there are no blocks
+	Blocks   []map[string]any // as decoded
 }
 
 // SlackRefusal is a message that was not taken, and why.
@@ -91,6 +98,10 @@ func (s *Slack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		step(w, r)
 		return
 	}
+	if method := path.Base(r.URL.Path); method == "chat.postMessage" || method == "auth.test" {
+		s.serveWeb(w, r, method, body)
+		return
+	}
 	if r.Method != http.MethodPost {
 		Body(http.StatusMethodNotAllowed, "invalid_payload")(w, r)
 		return
@@ -100,20 +111,25 @@ func (s *Slack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if word == "" {
 		word, why = m.decode()
 	}
-	s.mu.Lock()
-	if word == "" {
-		s.messages = append(s.messages, m)
-	} else {
-		s.refused = append(s.refused, SlackRefusal{m.At, word, why, body})
-	}
-	close(s.changed)
-	s.changed = make(chan struct{})
-	s.mu.Unlock()
+	s.keep(&m, word, why)
 	if word != "" {
 		Body(http.StatusBadRequest, word)(w, r)
 		return
 	}
 	Body(http.StatusOK, "ok")(w, r)
+}
+
+// keep notes a message that was taken, or refused with a word.
+func (s *Slack) keep(m *SlackMessage, word, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if word == "" {
+		s.messages = append(s.messages, *m)
+	} else {
+		s.refused = append(s.refused, SlackRefusal{m.At, word, why, m.JSON})
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // scripted is the next scripted answer, if there is one.
