@@ -115,6 +115,14 @@ func TestHTTPCheckFindsEachMistake(t *testing.T) {
 
 // TestSlackCheckFindsEachMistake changes one setting of valid ones.
 func TestSlackCheckFindsEachMistake(t *testing.T) {
+	token := func(change func(*target.SlackConfig)) func(*target.SlackConfig) {
+		return func(c *target.SlackConfig) {
+			c.WebhookURL, c.Token, c.Channel = secret.String{}, secret.New("xoxb-1"), "C1"
+			if change != nil {
+				change(c)
+			}
+		}
+	}
 	block := func(b any) func(*target.SlackConfig) { return func(c *target.SlackConfig) { c.Blocks = []any{b} } }
 	table := []struct {
 		name   string
@@ -127,6 +135,23 @@ func TestSlackCheckFindsEachMistake(t *testing.T) {
 		{"an expression in the url", func(c *target.SlackConfig) { c.WebhookURL = secret.New("https://h.example/{{ id }}") }, []string{"webhook_url"}},
 		{"channel without token", func(c *target.SlackConfig) { c.Channel, c.ThreadBy = "C1", "ticket" }, []string{"channel", "thread_by"}},
 		{"token and url", func(c *target.SlackConfig) { c.Token = secret.New("xoxb-1") }, []string{"token"}},
+		{"api_url without token", func(c *target.SlackConfig) { c.APIURL = "https://slack.example/api" }, []string{"api_url"}},
+		{"a channel without anything", func(c *target.SlackConfig) { c.WebhookURL, c.Channel = secret.String{}, "C1" }, []string{"token"}},
+		{"a token and a channel", token(nil), nil},
+		{"a token without a channel", token(func(c *target.SlackConfig) { c.Channel = "" }), []string{"channel"}},
+		{"a channel of expressions", token(func(c *target.SlackConfig) { c.Channel = "{{ id }}" }), []string{"channel"}},
+		{"a channel with a line break", token(func(c *target.SlackConfig) { c.Channel = "C1\n" }), []string{"channel"}},
+		{"an app-level token", token(func(c *target.SlackConfig) { c.Token = secret.New("xapp-1") }), []string{"token"}},
+		{"a token with a line break", token(func(c *target.SlackConfig) { c.Token = secret.New("xoxb-1\n") }), []string{"token"}},
+		{"a webhook as the token", token(func(c *target.SlackConfig) { c.Token = secret.New("https://hooks.slack.com/services/T/B/x") }), []string{"token"}},
+		{"an API elsewhere", token(func(c *target.SlackConfig) { c.APIURL = "https://slack.example/api/" }), nil},
+		{"an API over ftp", token(func(c *target.SlackConfig) { c.APIURL = "ftp://slack.example/api" }), []string{"api_url"}},
+		{"an API with a query", token(func(c *target.SlackConfig) { c.APIURL = "https://slack.example/api?a" }), []string{"api_url"}},
+		{"an API with a user", token(func(c *target.SlackConfig) { c.APIURL = "https://u:p@slack.example/api" }), []string{"api_url"}},
+		{"an API of expressions", token(func(c *target.SlackConfig) { c.APIURL = "https://slack.example/{{ id }}" }), []string{"api_url"}},
+		{"an API with its method", token(func(c *target.SlackConfig) { c.APIURL = "https://slack.example/api/chat.postMessage" }), []string{"api_url"}},
+		{"threads", token(func(c *target.SlackConfig) { c.ThreadBy = "ticket" }), nil},
+		{"threads by nothing", token(func(c *target.SlackConfig) { c.ThreadBy = "id + nam" }), []string{"thread_by:1:6"}},
 		{"text", func(c *target.SlackConfig) { c.Text = "hello\n{{ nam }}" }, []string{"text:2:4"}},
 		{"timeout", func(c *target.SlackConfig) { c.Timeout = -1 }, []string{"timeout"}},
 		{"blocks", block(map[string]any{"type": "divider"}), nil},

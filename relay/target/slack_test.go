@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -247,11 +248,19 @@ func newSlack(t testing.TB, url string, change func(*target.SlackConfig)) *targe
 	return buildSlack(t, c, target.Deps{Env: testEnv(t), Version: "1.2.3"})
 }
 
-// slackAnswering builds a Slack target that gets this answer.
+// slackAnswering builds a Slack target that gets this answer, each time.
 func slackAnswering(t testing.TB, a *http.Response) *target.Slack {
 	t.Helper()
+	body, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return buildSlack(t, target.SlackConfig{WebhookURL: secret.New("https://hooks.slack.example/x")}, target.Deps{
-		Env: testEnv(t), Transport: transport(func(*http.Request) (*http.Response, error) { return a, nil }),
+		Env: testEnv(t), Transport: transport(func(*http.Request) (*http.Response, error) {
+			again := *a
+			again.Body = io.NopCloser(bytes.NewReader(body))
+			return &again, nil
+		}),
 	})
 }
 

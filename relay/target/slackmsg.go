@@ -2,8 +2,10 @@ package target
 
 import "invitation-relay/rules"
 
-// slackMessage is what is posted to an incoming webhook.
+// slackMessage is what is posted.
 type slackMessage struct {
+	Channel     string `json:"channel,omitempty"` // with a token
+	ThreadTS    string `json:"thread_ts,omitempty"`
 	Text        string `json:"text"` // shown in notifications when there are blocks
 	Blocks      any    `json:"blocks,omitempty"`
 	UnfurlLinks bool   `json:"unfurl_links"` // always false: previews would fetch, and show, what a stranger wrote

@@ -66,3 +66,6 @@ func summariseAlarm(ev *event.Event) summary {
 func isPlainCommand(s string) bool {
 	return s != "" && len(s) <= 500 && strings.Trim(s, lowerLetters+upperLetters+digits+" -_./=:,@+") == ""
 }
+
+// isAlarm reports whether a message is the relay's own, which has its own words.
+func isAlarm(m *Message) bool { return m.Event.Kind == event.Alarm }
