@@ -13,10 +13,6 @@ import (
 var later = [...]string{
 	"targets.*.ordered_by",
 	"targets.*.digest",
-	"targets.*.slack.token",
-	"targets.*.slack.channel",
-	"targets.*.slack.api_url",
-	"targets.*.slack.thread_by",
 }
 
 const notYet = "not yet supported"

@@ -9,17 +9,12 @@ import (
 // is refused when it is set to anything but its default, and not before.
 func TestWhatComesLaterIsRefused(t *testing.T) {
 	const (
-		slack = "targets: {x: {slack: {webhook_url: 'https://hooks.example/x', "
-		log   = "targets: {x: {log: {}, "
+		log = "targets: {x: {log: {}, "
 	)
 	for _, c := range []struct{ path, head, set, same, tail string }{
 		{"targets.x.ordered_by", log, "ordered_by: id", "ordered_by: ''", "}}"},
 		{"targets.x.digest", log, "digest: {every: 1m}", "digest: {every: 0s, max: 50}", "}}"},
 		{"targets.x.digest", log, "digest: {max: 49}", "digest: {}", "}}"},
-		{"targets.x.slack.token", slack, "token: xoxb-1", "token: ''", "}}}"},
-		{"targets.x.slack.channel", slack, "channel: C1", "channel: ''", "}}}"},
-		{"targets.x.slack.api_url", slack, "api_url: https://slack.example/api", "api_url: ''", "}}}"},
-		{"targets.x.slack.thread_by", slack, "thread_by: id", "thread_by: ''", "}}}"},
 	} {
 		rest := minimal
 		if strings.HasPrefix(c.path, "targets.") {

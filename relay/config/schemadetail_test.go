@@ -199,6 +199,7 @@ var schemaSections = map[string]func(*jsonschema.Schema){
 	"TargetHTTPAuth": func(s *jsonschema.Schema) { most := uint64(1); s.MaxProperties = &most },
 	"TargetSlackConfig": func(s *jsonschema.Schema) {
 		s.OneOf = []*jsonschema.Schema{{Required: []string{"webhook_url"}}, {Required: []string{"token", "channel"}}}
+		s.DependentRequired = map[string][]string{"channel": {"token"}, "thread_by": {"token"}, "api_url": {"token"}}
 	},
 	"TargetEmailConfig": func(s *jsonschema.Schema) {
 		s.DependentRequired = map[string][]string{"username": {"password"}, "password": {"username"}}

@@ -91,13 +91,13 @@ type SlackConfig struct {
 	Text string `yaml:"text"`
 	// Blocks are Slack blocks whose string leaves are texts with {{ }}; Text is then the fallback in notifications.
 	Blocks []any `yaml:"blocks"`
-	// Token is a bot token (xoxb-…) for chat.postMessage, instead of WebhookURL.
+	// Token is a bot's token (xoxb-…) with the scope chat:write, instead of WebhookURL. A secret.
 	Token secret.String `yaml:"token"`
-	// Channel is the channel's id, with Token.
+	// Channel is the id of the channel to post into (C0123456789), with Token.
 	Channel string `yaml:"channel"`
-	// APIURL is the Web API's base, for Enterprise Grid. Default Slack's.
+	// APIURL is the Web API's base, with Token. Default https://slack.com/api.
 	APIURL string `yaml:"api_url"`
-	// ThreadBy is an expression: messages with the same value share a thread. With Token.
+	// ThreadBy is an expression, with Token: messages with the same value share a thread, under the first of them. With a concurrency above 1 two that come first together may begin a thread each; later ones go to one of them. Default none.
 	ThreadBy string `yaml:"thread_by"`
 	// Timeout bounds one try. Default 15s.
 	Timeout time.Duration `yaml:"timeout"`

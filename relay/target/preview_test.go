@@ -172,3 +172,23 @@ func TestPreviewOfTheLogIsItsLine(t *testing.T) {
 		t.Errorf("%q", p.Text)
 	}
 }
+
+func TestPreviewOfSlackWithATokenShowsTheChannelAndNotTheToken(t *testing.T) {
+	slack, server, err := relaytest.StartSlack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	c := target.SlackConfig{Token: secret.New("xoxb-" + secretWord), Channel: "C1", APIURL: server.URL() + "/api"}
+	s := buildSlack(t, c, target.Deps{Env: testEnv(t)})
+	p := previewed(t, s, message(t, sample))
+	if r := s.Send(t.Context(), message(t, sample)); r.Outcome != event.Delivered {
+		t.Fatal(r)
+	}
+	if diff := cmp.Diff(string(slack.Messages()[0].JSON), p.Body); diff != "" {
+		t.Error(diff)
+	}
+	if p.URL != server.URL()+"/api/chat.postMessage" || !strings.Contains(headers(p), "Authorization: [redacted]\n") {
+		t.Errorf("%s\n%s", p.URL, headers(p))
+	}
+}

@@ -63,11 +63,6 @@ func (h *HTTP) Probe(ctx context.Context, each time.Duration) []Finding {
 	return found
 }
 
-// Probe looks for Slack's name and connects to it; nothing is posted.
-func (s *Slack) Probe(ctx context.Context, each time.Duration) []Finding {
-	return probeURL(ctx, s.base.URL, s.client, each)
-}
-
 func probeURL(ctx context.Context, u *url.URL, c *client, each time.Duration) []Finding {
 	conn, found := probeTCP(ctx, u.Hostname(), portOf(u), each, func(err error) string { return classify(err).verdict().reason })
 	if conn == nil {

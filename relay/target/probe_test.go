@@ -62,6 +62,43 @@ func TestProbeConnectsAndRequestsNothing(t *testing.T) {
 	}
 }
 
+func TestProbeAsksSlackAboutTheTokenAndPostsNothing(t *testing.T) {
+	for _, c := range []struct {
+		token, scopes string
+		level         Level
+		text          string
+	}{
+		{"xoxb-CANARY", "", OK, "takes the token"},
+		{"xoxb-CANARY", "chat:write,channels:read", OK, "takes the token"},
+		{"xoxb-CANARY", "channels:read", Fail, "lacks the scope chat:write"},
+		{"xoxb-wrong", "", Fail, "invalid_auth"},
+	} {
+		slack, server, err := relaytest.StartSlack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		slack.Workspace("xoxb-CANARY", "C1")
+		slack.Scopes(c.scopes)
+		s, err := NewSlack("risk", SlackConfig{Token: secret.New(c.token), Channel: "C1", APIURL: server.URL() + "/api", Timeout: time.Second}, Deps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends(t, s.Probe(t.Context(), probeTime), c.level, c.text)
+		if n := len(slack.Messages()) + len(slack.Refused()); n > 0 {
+			t.Errorf("%d messages were posted", n)
+		}
+		s.Close()
+		server.Close()
+	}
+	receiver := relaytest.NewTarget(t, relaytest.Body(200, "<html>CANARY</html>"))
+	s, err := NewSlack("risk", SlackConfig{Token: secret.New("xoxb-1"), Channel: "C1", APIURL: receiver.URL(), Timeout: time.Second}, Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ends(t, s.Probe(t.Context(), probeTime), Fail, "in Slack's place")
+}
+
 func TestProbeSaysWhenNothingIsThere(t *testing.T) {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
