@@ -137,6 +137,8 @@ func TestLiveFindsWhatWouldAct(t *testing.T) {
 		{"<!channel> and <@U012>", []string{"<!channel>", "<@U012>"}},
 		{"<https://evil.example|click>", []string{"<https://evil.example|click>"}},
 		{"see https://evil.example/x now", []string{"https://evil.example/x"}},
+		{"see https:\u2060//evil.\u2060example now", nil}, // a word joiner breaks it
+		{"write mailto:a@evil.example", []string{"mailto:a@evil.example"}},
 	}
 	for _, row := range table {
 		if diff := cmp.Diff(row.want, slackMessage(t, row.text, "").Live()); diff != "" {

@@ -30,7 +30,7 @@ func liveIn(s string, verbatim bool) []string {
 	live := angled(s)
 	if !verbatim {
 		rest := regexp.MustCompile(`<[^<>]*>`).ReplaceAllString(s, " ")
-		live = append(live, regexp.MustCompile(`(?i)\b(https?|mailto|slack):[^\s|>]+`).FindAllString(rest, -1)...)
+		live = append(live, regexp.MustCompile(`(?i)\b(https?://|mailto:|slack:)[^\s|>\x{2060}]+`).FindAllString(rest, -1)...)
 	}
 	return live
 }

@@ -10,6 +10,8 @@ type slackMessage struct {
 	Blocks      any    `json:"blocks,omitempty"`
 	UnfurlLinks bool   `json:"unfurl_links"` // always false: previews would fetch, and show, what a stranger wrote
 	UnfurlMedia bool   `json:"unfurl_media"`
+
+	plain string // what is sent when Slack refuses blocks; "": text
 }
 
 // slackBlock is one of the blocks of a default message.
@@ -29,25 +31,41 @@ type slackText struct {
 }
 
 // defaultSlack is the message of an event when the config sets none: a header
-// that says what happened, what is known in two columns, and a footer to find
-// the event by. Its parts come from strangers, so every value is on one line and
-// passes rules.SlackText; verbatim stops Slack's own parsing as well.
+// that says what happened, what is known in two columns, what is too long for a
+// column, and a footer to find the event by. Its parts come from strangers, so
+// every value is on one line and passes rules.SlackText; verbatim stops Slack's
+// own parsing as well.
 func defaultSlack(m *Message) slackMessage {
 	s := summarise(m.Event)
-	header := plainText(cutText(rules.SlackText(s.title), maxSlackHeader))
+	title := rules.SlackText(s.title)
+	if isAlarm(m) && s.who != "" { // "Target on hold" alone does not say which
+		title += ": " + rules.SlackText(s.who)
+	}
+	header := plainText(cutText(title, maxSlackHeader))
 	blocks := []slackBlock{{Type: "header", Text: &header}}
-	if len(s.facts) > 0 {
-		section := slackBlock{Type: "section"}
-		for _, f := range s.facts[:min(len(s.facts), maxSlackFields)] {
-			section.Fields = append(section.Fields, slackField(f))
+	columns, wide := slackBlock{Type: "section"}, []slackBlock(nil)
+	for _, f := range s.facts {
+		switch {
+		case f.wide || f.code:
+			text := slackField(f)
+			wide = append(wide, slackBlock{Type: "section", Text: &text})
+		case len(columns.Fields) < maxSlackFields:
+			columns.Fields = append(columns.Fields, slackField(f))
 		}
-		blocks = append(blocks, section)
 	}
-	footer := slackBlock{Type: "context"}
-	for _, note := range s.notes {
-		footer.Elements = append(footer.Elements, plainText(cutText(rules.SlackText(note), maxSlackContext)))
+	if len(columns.Fields) > 0 {
+		blocks = append(blocks, columns)
 	}
-	return slackMessage{Text: defaultSlackText(s), Blocks: append(blocks, footer)}
+	return slackMessage{Text: defaultSlackText(s), Blocks: append(append(blocks, wide...), footer(s.notes))}
+}
+
+// footer is the last block of a message of ours.
+func footer(notes []string) slackBlock {
+	block := slackBlock{Type: "context"}
+	for _, note := range notes[:min(len(notes), maxSlackElements)] {
+		block.Elements = append(block.Elements, plainText(cutText(rules.SlackText(note), maxSlackContext)))
+	}
+	return block
 }
 
 // maxSlackBrief is how much of a message its notification shows.
@@ -65,16 +83,21 @@ func defaultSlackText(s summary) string {
 	return cutText(rules.SlackText(text), maxSlackBrief)
 }
 
-// slackField is a fact in a column: its label in bold above its value, an id in
-// a typewriter's letters to copy from. Only there the value stays as it is: an
-// invisible character of an escape would be copied along.
+// slackField is a fact in a column: its label in bold above its value.
 func slackField(f fact) slackText {
 	label := "*" + cutText(rules.SlackText(f.label), maxSlackHeader) + "*\n"
-	value := cutText(rules.SlackText(f.value), maxSlackField-maxSlackHeader-len("**\n"))
-	if f.id && isPlainID(f.value) {
-		value = "`" + f.value + "`"
-	}
+	value := cutText(slackValue(f), maxSlackField-maxSlackHeader-len("**\n"))
 	return slackText{Type: "mrkdwn", Text: label + value, Verbatim: true}
+}
+
+// slackValue is a fact's value, an id or a command in a typewriter's letters to
+// copy from. Only there the value stays as it is: an invisible character of an
+// escape would be copied along.
+func slackValue(f fact) string {
+	if f.id && isPlainID(f.value) || f.code && isPlainCommand(f.value) {
+		return "`" + f.value + "`"
+	}
+	return rules.SlackText(f.value)
 }
 
 // plainText is a text object in which nothing is formatting.

@@ -67,7 +67,7 @@ func (s *Slack) try(ctx context.Context, p *posting, msg slackMessage) {
 // plainMessage is a message as short plain text, and whether that is another one.
 func plainMessage(msg slackMessage) (slackMessage, bool) {
 	plain := msg
-	plain.Blocks, plain.Text = nil, cutText(msg.Text, maxSlackPlain)
+	plain.Blocks, plain.Text = nil, cutText(orElse(msg.plain, msg.Text), maxSlackPlain)
 	return plain, msg.Blocks != nil || plain.Text != msg.Text
 }
 

@@ -27,6 +27,7 @@ type fact struct {
 	label, value string
 	id           bool // something to copy
 	code         bool // a command to copy, shown in a typewriter's letters
+	wide         bool // a sentence: too long for a column
 }
 
 // happening is a thing and what became of it: "Verification", "rejected".

@@ -48,7 +48,7 @@ func summariseAlarm(ev *event.Event) summary {
 	for _, f := range []fact{
 		{label: words.subject, value: s.who},
 		{label: "Since", value: since},
-		{label: "Reason", value: get("reason")},
+		{label: "Reason", value: get("reason"), wide: true},
 		{label: "What helps", value: get("command"), code: true},
 		{label: "Event", value: get("event_id"), id: true},
 		{label: "Delivery", value: get("delivery_id"), id: true},
