@@ -36,6 +36,7 @@ func (k *checker) check() {
 	k.privacy()
 	k.log()
 	k.unused()
+	k.misshapen()
 	k.overlong()
 	k.review()
 }

@@ -188,6 +188,7 @@ func TestWrongConfigsThatASchemaCanSeeAreRefused(t *testing.T) {
 
 // outOfSight are wrong configs whose mistake no schema sees.
 var outOfSight = []string{
+	"slack-blocks-slack-refuses",
 	// what an expression or a text says
 	"expr-*", "text-*", "rule-always-*", "rule-never-*", "rule-of-another-source", "dedupe-key-unknown-name", "subject-longer-*",
 	"must-route-b*", "must-route-never-true", "must-route-not-boolean", "must-route-not-provable", "must-route-unknown-name", "must-route-unmatched",

@@ -14,7 +14,7 @@ import (
 // theirs to report. A hint is the caller's.
 func (c *SlackConfig) Overlong(env *rules.Env, in *rules.Input, r Report) {
 	s := &Slack{}
-	if s.compile(c, Deps{Env: env}) != nil {
+	if s.compileMessage(c, env) != nil {
 		return
 	}
 	if s.text != nil {

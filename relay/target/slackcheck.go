@@ -126,10 +126,16 @@ func isVisible(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c >= unicode.MaxASCII })
 }
 
-// blockTypes are the blocks a message may have.
+// blockTypes are the blocks a message may have: Slack's, but for those of others.
 var blockTypes = []string{
-	"actions", "context", "divider", "file", "header", "image", "input",
-	"markdown", "rich_text", "section", "table", "video",
+	"actions", "alert", "card", "carousel", "container", "context", "context_actions", "data_table", "divider", "header",
+	"image", "markdown", "plan", "rich_text", "section", "table", "task_card", "video",
+}
+
+// otherBlocks are types of Slack's that make no sense here, and why.
+var otherBlocks = map[string]string{
+	"input": "asks for an answer, which nobody here would receive",
+	"file":  "is made by Slack itself and cannot be posted",
 }
 
 // checkBlocks checks the texts in blocks, and what cannot be cut to fit.
@@ -144,10 +150,14 @@ func (c *SlackConfig) checkBlocks(env *rules.Env, r Report) {
 			r(path, 0, 0, "not a block", "like {type: section, text: {type: mrkdwn, text: …}}")
 			continue
 		}
-		if kind, ok := block["type"].(string); !ok {
-			r(path, 0, 0, "has no type", "one of "+strings.Join(blockTypes, ", "))
-		} else if !slices.Contains(blockTypes, kind) && !hasExpression(kind) {
-			r(path+".type", 0, 0, "not a type of block", "one of "+strings.Join(blockTypes, ", "))
+		types := "one of " + strings.Join(blockTypes, ", ")
+		switch kind, ok := block["type"].(string); {
+		case !ok:
+			r(path, 0, 0, "has no type", types)
+		case otherBlocks[kind] != "":
+			r(path+".type", 0, 0, "a block of type "+kind+" "+otherBlocks[kind], types)
+		case !slices.Contains(blockTypes, kind) && !hasExpression(kind):
+			r(path+".type", 0, 0, "not a type of block", types)
 		}
 	}
 	tree, urls := splitURLs(c.Blocks)
