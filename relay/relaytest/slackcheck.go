@@ -15,6 +15,12 @@ func checkBlocks(blocks []any) string {
 		return "more than 50 blocks"
 	}
 	ids := map[string]bool{}
+	if n := runesIn(blocks, "markdown", "text"); n > 12000 {
+		return "the markdown blocks are longer than 12000 together"
+	}
+	if n := runesIn(blocks, "table", "rows"); n > 10000 {
+		return "the tables are longer than 10000 together"
+	}
 	for i, v := range blocks {
 		b, ok := v.(map[string]any)
 		if !ok {
@@ -63,53 +69,6 @@ func (s shape) check(m map[string]any) string {
 	return ""
 }
 
-// blockShapes are the blocks that are checked through; others are taken as they are.
-func blockShapes() map[string]shape {
-	members := func(m map[string]func(any) string) map[string]func(any) string { return m }
-	return map[string]shape{
-		"divider": {},
-		"header":  {[]string{"text"}, members(map[string]func(any) string{"text": textObject(150, "plain_text")})},
-		"section": {nil, members(map[string]func(any) string{
-			"text":      textObject(3000, "plain_text", "mrkdwn"),
-			"fields":    list(1, 10, textObject(2000, "plain_text", "mrkdwn")),
-			"accessory": element, "expand": isBool,
-		})},
-		"context": {[]string{"elements"}, members(map[string]func(any) string{"elements": list(1, 10, contextElement)})},
-		"actions": {[]string{"elements"}, members(map[string]func(any) string{"elements": list(1, 25, element)})},
-		"image": {[]string{"alt_text"}, members(map[string]func(any) string{
-			"image_url": isURL, "slack_file": anything, "alt_text": text(1, 2000), "title": textObject(2000, "plain_text"),
-		})},
-		"markdown":  {[]string{"text"}, members(map[string]func(any) string{"text": text(1, 12000)})},
-		"rich_text": {[]string{"elements"}, members(map[string]func(any) string{"elements": list(1, 1000, richText)})},
-		"file":      {nil, nil}, "input": {nil, nil}, "video": {nil, nil}, "table": {nil, nil},
-	}
-}
-
-// checkBlock holds a block against its type's shape.
-func checkBlock(b map[string]any) string {
-	kind, ok := b["type"].(string)
-	if !ok {
-		return "type is missing"
-	}
-	s, ok := blockShapes()[kind]
-	if !ok {
-		return "unknown type"
-	}
-	if s.members == nil && kind != "divider" {
-		return ""
-	}
-	if why := s.check(b); why != "" {
-		return kind + ": " + why
-	}
-	if kind == "section" && b["text"] == nil && b["fields"] == nil {
-		return "section: neither text nor fields"
-	}
-	if kind == "image" && (b["image_url"] == nil) == (b["slack_file"] == nil) {
-		return "image: not exactly one of image_url and slack_file"
-	}
-	return ""
-}
-
 // textObject checks a text object of one of the types.
 func textObject(limit int, types ...string) func(any) string {
 	return func(v any) string {
@@ -131,28 +90,6 @@ func textObject(limit int, types ...string) func(any) string {
 	}
 }
 
-// element checks a button; of other elements it only wants a type.
-func element(v any) string {
-	m, ok := v.(map[string]any)
-	if !ok {
-		return "not an element"
-	}
-	kind, _ := m["type"].(string)
-	switch kind {
-	case "":
-		return "type is missing"
-	case "button":
-		return shape{[]string{"text"}, map[string]func(any) string{
-			"text": textObject(75, "plain_text"), "action_id": text(1, 255), "url": isURL, "value": text(1, 2000),
-			"style": oneOf("primary", "danger"), "confirm": anything, "accessibility_label": text(1, 75),
-		}}.check(m)
-	case "image":
-		return contextElement(v)
-	default:
-		return ""
-	}
-}
-
 // contextElement checks an element of a context block: a text or an image.
 func contextElement(v any) string {
 	m, ok := v.(map[string]any)
@@ -170,13 +107,16 @@ func richText(v any) string {
 	if !ok {
 		return "not an element"
 	}
-	if kind, _ := m["type"].(string); kind == "" {
+	switch kind, _ := m["type"].(string); kind {
+	case "":
 		return "type is missing"
-	} else if kind == "text" {
+	case "text":
 		return text(1, 1<<20)(m["text"])
+	case "link":
+		return isURL(m["url"])
 	}
 	if elements, ok := m["elements"]; ok {
-		return list(0, 1<<16, richText)(elements)
+		return list(1, 1<<16, richText)(elements)
 	}
 	return ""
 }
