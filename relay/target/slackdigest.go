@@ -14,7 +14,7 @@ const (
 	maxSlackLines = 50
 	maxSlackLine  = 400
 	maxSlackWho   = 80
-	maxSlackID    = 130   // a plain id and its marks are never cut
+	maxSlackCopy  = 130   // a plain id and its marks are never cut
 	maxSlackLists = 12000 // all lines together
 )
 
@@ -77,7 +77,7 @@ func (s *Slack) digestLine(l digestLine, m *Message) string {
 		}
 	}
 	for _, f := range l.ids {
-		parts = append(parts, cutText(slackValue(f), maxSlackID))
+		parts = append(parts, cutText(slackValue(f), maxSlackCopy))
 	}
 	return strings.Join(append(parts, l.time), " · ")
 }

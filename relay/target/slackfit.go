@@ -15,124 +15,142 @@ const (
 	maxSlackElements = 10   // of a context block
 	maxSlackActions  = 25
 	maxSlackButton   = 75
-	maxSlackMarkdown = 12000
+	maxSlackMarkdown = 12000 // of all markdown blocks together
+	maxSlackTable    = 10000 // of all cells of all tables together
+	maxSlackCells    = 20    // of a row
 	maxSlackAlt      = 2000
+	maxSlackID       = 255
+	maxSlackURL      = 3000
 	maxSlackObject   = 3000 // any other text object
 )
+
+// fitter makes blocks fit; it knows what the blocks so far have used up.
+type fitter struct {
+	markdown, table int // characters left
+	ids             map[string]bool
+}
 
 // fitBlocks makes rendered blocks fit Slack's limits, in place: texts that are
 // too long are cut, pieces beyond a limit and texts that turned out empty are
 // left out, since Slack would refuse the whole message for them. What is no
 // block is left to Slack to judge.
 func fitBlocks(blocks []any) []any {
+	f := newFitter()
 	kept := blocks[:0]
 	for _, b := range blocks {
-		if m, ok := b.(map[string]any); !ok || fitBlock(m) {
+		if m, ok := b.(map[string]any); !ok || f.block(m) {
 			kept = append(kept, b)
 		}
 	}
 	return kept[:min(len(kept), maxSlackBlocks)]
 }
 
+func newFitter() *fitter {
+	// a row may end with marks for what found no room
+	return &fitter{markdown: maxSlackMarkdown, table: maxSlackTable - maxSlackCells, ids: map[string]bool{}}
+}
+
 // fitBlock makes one block fit and reports whether anything is left of it.
-func fitBlock(b map[string]any) bool {
-	switch b["type"] {
-	case "header":
-		return fitText(b["text"], maxSlackHeader)
-	case "section":
-		if !fitText(b["text"], maxSlackSection) {
-			delete(b, "text")
+func fitBlock(b map[string]any) bool { return newFitter().block(b) }
+
+// part is a member of an object. fit cuts its value and reports whether the value
+// stays; without one that is needed the object says nothing, and goes as well.
+type part struct {
+	name   string
+	fit    func(any) (any, bool)
+	needed bool
+}
+
+// parts makes the members of an object fit and reports whether the object stays.
+// A member that is not there at all is left to Slack to judge.
+func parts(m map[string]any, all ...part) bool {
+	for _, p := range all {
+		v, ok := m[p.name]
+		if !ok {
+			continue
 		}
-		fitList(b, "fields", maxSlackFields, func(f any) bool { return fitText(f, maxSlackField) })
-		fitElement(b["accessory"])
-		return b["text"] != nil || b["fields"] != nil
-	case "context":
-		fitList(b, "elements", maxSlackElements, func(e any) bool { return fitText(e, maxSlackContext) })
-		return b["elements"] != nil
-	case "actions":
-		fitList(b, "elements", maxSlackActions, fitElement)
-		return b["elements"] != nil
-	case "image":
-		cutMember(b, "alt_text", maxSlackAlt)
-		if !fitText(b["title"], maxSlackAlt) {
-			delete(b, "title")
+		if v, ok = p.fit(v); ok {
+			m[p.name] = v
+			continue
 		}
-	case "markdown":
-		cutMember(b, "text", maxSlackMarkdown)
-		return b["text"] != ""
-	case "rich_text":
-		fitRichText(b)
-		return b["elements"] != nil
+		delete(m, p.name)
+		if p.needed {
+			return false
+		}
 	}
 	return true
 }
 
-// fitList keeps the elements of a list that fit says to keep, at most limit of
-// them; a list with none left is removed.
-func fitList(b map[string]any, key string, limit int, fit func(any) bool) {
-	list, ok := b[key].([]any)
-	if !ok {
-		return
-	}
-	kept := list[:0]
-	for _, e := range list {
-		if fit(e) {
-			kept = append(kept, e)
-		}
-	}
-	if b[key] = kept[:min(len(kept), limit)]; len(kept) == 0 {
-		delete(b, key)
-	}
-}
-
-// fitText cuts a text object and reports whether it says something. What is no
-// text object (an image in a context block) is left alone.
-func fitText(v any, limit int) bool {
-	t, ok := v.(map[string]any)
-	if !ok {
-		return v != nil
-	}
-	if t["type"] != "plain_text" && t["type"] != "mrkdwn" {
-		return true
-	}
-	cutMember(t, "text", limit)
-	text, ok := t["text"].(string)
-	return !ok || strings.TrimSpace(text) != ""
-}
-
-// fitElement cuts what buttons show, and any text object of other elements.
-func fitElement(v any) bool {
-	e, ok := v.(map[string]any)
-	if !ok {
-		return v != nil
-	}
-	limit := maxSlackObject
-	if e["type"] == "button" {
-		limit = maxSlackButton
-	}
-	return e["text"] == nil || fitText(e["text"], limit)
-}
-
-// fitRichText leaves empty texts out, at any depth.
-func fitRichText(v map[string]any) {
-	fitList(v, "elements", 1<<16, func(e any) bool {
-		m, ok := e.(map[string]any)
+// textOf fits a text object that must say something.
+func textOf(limit int) func(any) (any, bool) {
+	return func(v any) (any, bool) {
+		t, ok := v.(map[string]any)
 		if !ok {
-			return true
+			return v, v != nil
 		}
-		if m["type"] == "text" {
-			return m["text"] != ""
+		if t["type"] != "plain_text" && t["type"] != "mrkdwn" {
+			return v, true
 		}
-		_, nested := m["elements"]
-		fitRichText(m)
-		return !nested || m["elements"] != nil
-	})
+		return v, parts(t, part{"text", stringOf(limit), true})
+	}
 }
 
-// cutMember cuts a string member.
-func cutMember(m map[string]any, key string, limit int) {
-	if s, ok := m[key].(string); ok {
-		m[key] = cutText(s, limit)
+// stringOf fits a string that must say something.
+func stringOf(limit int) func(any) (any, bool) {
+	return func(v any) (any, bool) {
+		s, ok := v.(string)
+		if !ok {
+			return v, v != nil
+		}
+		s = cutText(s, limit)
+		return s, strings.TrimSpace(s) != ""
+	}
+}
+
+// altOf fits a string that has to be there and say something: of an image, what it
+// shows to those who do not see it.
+func altOf(otherwise string, limit int) func(any) (any, bool) {
+	return func(v any) (any, bool) {
+		v, ok := stringOf(limit)(v)
+		if !ok {
+			return otherwise, true
+		}
+		return v, true
+	}
+}
+
+// urlOf leaves a URL out that is too long: half of it leads elsewhere.
+func urlOf(v any) (any, bool) {
+	s, ok := v.(string)
+	return v, !ok && v != nil || ok && s != "" && len(s) <= maxSlackURL
+}
+
+// listOf keeps the elements of a list that fit keeps, at most limit of them; a list
+// with none left goes.
+func listOf(limit int, fit func(any) (any, bool)) func(any) (any, bool) {
+	return func(v any) (any, bool) {
+		list, ok := v.([]any)
+		if !ok {
+			return v, v != nil
+		}
+		kept := list[:0]
+		for _, e := range list {
+			if e, ok := fit(e); ok {
+				kept = append(kept, e)
+			}
+		}
+		return kept[:min(len(kept), limit)], len(kept) > 0
+	}
+}
+
+// objectOf fits an object; what is none is left to Slack to judge.
+func objectOf(fit func(map[string]any) bool) func(any) (any, bool) {
+	return func(v any) (any, bool) {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return v, v != nil
+		}
+		return m, fit(m)
 	}
 }
 
