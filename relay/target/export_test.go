@@ -22,5 +22,6 @@ func SlackWords() map[string]struct{} {
 
 // WholeInput is the event before fields and mask.
 func WholeInput(m *Message) *rules.Input { return m.wholeInput() }
+
 // BlockTypes are the types of block a message may have.
 func BlockTypes() []string { return blockTypes }

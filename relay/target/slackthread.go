@@ -16,7 +16,7 @@ func (s *Slack) threadKey(m *Message) string {
 	if s.threadBy == nil || s.threads == nil || isAlarm(m) {
 		return ""
 	}
-	value, err := s.threadBy.Text(m.Input())
+	value, err := s.threadBy.Text(m.wholeInput()) // masked values would share one thread
 	if err != nil || value == "" {
 		return "" // an event without it is told all the same
 	}
