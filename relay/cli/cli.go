@@ -75,6 +75,9 @@ usage:
   invitation-relay diff -c relay.yaml NEW    say what would go elsewhere under NEW
   invitation-relay doctor -c relay.yaml      find what is wrong outside the config
   invitation-relay serve -c relay.yaml       run the relay
+  invitation-relay targets list              say whether anything is wrong, in the relay that runs
+  invitation-relay deliveries …              list, show, retry and discard its deliveries
+  invitation-relay events …                  list, show and replay what came in
   invitation-relay backup -c relay.yaml X    copy the store, while it runs
   invitation-relay store --help              change the store's key, save a damaged one
   invitation-relay simulate -c relay.yaml    be the vendor, and send a sample
@@ -108,7 +111,7 @@ func newRoot(w *world) *cobra.Command {
 	root.SetErr(w.stderr)
 	root.AddCommand(newServe(w), newCheck(w), newInit(w), newDemo(w), newSimulate(w), newVersion(w))
 	root.AddCommand(newExplain(w), newTest(w), newDiff(w), newSchema(w), newCompletion(w), newDoctor(w))
-	root.AddCommand(newBackup(w), newStore(w))
+	root.AddCommand(newEvents(w), newDeliveries(w), newTargets(w), newBackup(w), newStore(w))
 	root.CompletionOptions.DisableDefaultCmd = true // ours explains itself as the others do
 	withCompletion(w, root)
 	setHelp(root, rootHelp)
@@ -135,5 +138,6 @@ func wrapUsage(cmd *cobra.Command) {
 				return nil
 			}
 		}
+		wrapUsage(c)
 	}
 }

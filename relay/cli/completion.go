@@ -66,12 +66,18 @@ func withCompletion(w *world, cmd *cobra.Command) {
 		"config":   yamlFiles,
 		"payloads": folders,
 	}
-	for _, name := range []string{"at", "iv", "since", "to", "user", "rate", "count", "duplicates", "min-coverage"} {
+	for _, name := range []string{
+		"at", "iv", "since", "to", "user", "rate", "count", "duplicates", "min-coverage", "id", "ticket", "cifcod", "event",
+		"until", "limit", "admin", "reason", "timeout",
+	} {
 		flags[name] = cobra.NoFileCompletions
 	}
 	arguments := map[string]completes{
 		"completion": atMost(1, cobra.FixedCompletions(shells(), cobra.ShellCompDirectiveNoFileComp)),
 		"diff":       atMost(1, yamlFiles),
+		"hold":       atMost(1, targetNames),
+		"release":    atMost(1, targetNames),
+		"send-test":  atMost(1, targetNames),
 		"explain":    atMost(1, samplesAndFiles(w)),
 		"test":       yamlFiles,
 	}
