@@ -171,7 +171,7 @@ const eventsReplayHelp = `usage: invitation-relay events replay ID… [--to NAME
 Sends events once more, decided by today's rules, or to just the targets of --to.
 Each becomes a new event; what was refused goes through intake again, so that
 nothing is lost after a wrong key was put right. All that filters name are
-counted first, and it asks.
+counted first, and it asks; tests, alarms and what was replayed are left out.
 
       --to NAME,NAME         these targets, whatever the rules say
       --refused              what was refused and kept, rather than what was taken

@@ -29,6 +29,12 @@ func TestTargetsListSaysWhatIsWrongAndWhatHelps(t *testing.T) {
 		"dead":    {`{"name":"x","kind":"http","dead":1204}`, ready, []string{"x has 1,204 dead letters", "deliveries list --state dead --target x"}},
 		"gone":    {`{"name":"x","kind":"","pending":1}`, ready, []string{"x is gone from the config, and 1 delivery waits for it", "deliveries discard --state pending --target x"}},
 		"full":    {`{"name":"x","kind":"http"}`, `{"ready":false,"not_ready":"the store takes no write now"}`, []string{"the relay takes no webhooks: the store takes no write now"}},
+		"reload":  {`{"name":"x","kind":"http"}`, `{"ready":true,"reload":{"ok":false}}`, []string{"the config was refused at its last reload"}},
+		"alarm": {
+			`{"name":"x","kind":"http"}`, `{"ready":true,"alarms":[{"alarm":"rule_error","subject":"risky","event_id":"` + anEvent + `"}]}`,
+			[]string{"alarm rule_error of risky\n", "events show " + anEvent},
+		},
+		"alarm of what is shown": {`{"name":"x","kind":"http"}`, `{"ready":true,"alarms":[{"alarm":"target_held","subject":"x"}]}`, nil},
 	} {
 		f := newFakeRelay(t).on("GET targets", `{"items":[`+c.item+`],"next":""}`).on("GET status", c.status)
 		code, stdout, stderr := f.operate(t, "targets", "list", "--exit-code")

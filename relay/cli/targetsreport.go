@@ -28,20 +28,63 @@ func (a *adminAPI) targetsReport(ctx context.Context) (*targetsReport, error) {
 	if r.answer, r.targets, err = a.targets(ctx); err != nil {
 		return nil, err
 	}
-	status, err := ask[struct {
-		Ready    bool   `json:"ready"`
-		NotReady string `json:"not_ready"`
-	}](a.get(ctx, nil, "status"))
+	status, err := ask[relayStatus](a.get(ctx, nil, "status"))
 	if err != nil {
 		return nil, err
 	}
-	if !status.Ready {
-		r.wrong = append(r.wrong, trouble{"the relay takes no webhooks: " + cell(status.NotReady), "its log says more"})
-	}
+	r.wrong = a.wrongAtAll(status, time.Now())
 	for i := range r.targets {
 		r.wrong = append(r.wrong, a.wrongWith(&r.targets[i], time.Now())...)
 	}
 	return r, nil
+}
+
+// relayStatus is the relay in one look, as far as the targets do not say it.
+type relayStatus struct {
+	Ready    bool   `json:"ready"`
+	NotReady string `json:"not_ready"`
+	Alarms   []struct {
+		Alarm   string     `json:"alarm"`
+		Subject string     `json:"subject"`
+		Since   *time.Time `json:"since"`
+		Reason  string     `json:"reason"`
+		EventID string     `json:"event_id"`
+	} `json:"alarms"`
+	Reload *struct {
+		OK bool `json:"ok"`
+	} `json:"reload"`
+}
+
+// wrongAtAll is what is wrong with the relay, and with no target in particular.
+func (a *adminAPI) wrongAtAll(s *relayStatus, now time.Time) (wrong []trouble) {
+	if !s.Ready {
+		wrong = append(wrong, trouble{"the relay takes no webhooks: " + cell(s.NotReady), "its log says more"})
+	}
+	if s.Reload != nil && !s.Reload.OK {
+		wrong = append(wrong, trouble{"the config was refused at its last reload, and an older one is in force", "why: invitation-relay check -c FILE"})
+	}
+	for _, alarm := range s.Alarms {
+		switch alarm.Alarm {
+		case "target_held", "dead_letter", "backlog", "reload_failed":
+			continue // said of the target, and of the config
+		}
+		what := "alarm " + cell(alarm.Alarm)
+		if alarm.Subject != "" {
+			what += " of " + cell(alarm.Subject)
+		}
+		if alarm.Since != nil {
+			what += " since " + timed(*alarm.Since, now)
+		}
+		if alarm.Reason != "" {
+			what += ": " + cell(alarm.Reason)
+		}
+		helps := "the relay's log says more"
+		if alarm.EventID != "" {
+			helps = "an event of it: " + a.command("events show "+alarm.EventID)
+		}
+		wrong = append(wrong, trouble{what, helps})
+	}
+	return wrong
 }
 
 // wrongWith is what is wrong with one target.
