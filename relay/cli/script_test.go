@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -47,11 +49,15 @@ func TestCommandsDoWhatTheirScriptsSay(t *testing.T) {
 			e.Setenv("REPOSITORY", root)
 			e.Setenv("RELAY_LISTEN", freePort(t))
 			e.Setenv("RELAY_ADMIN_LISTEN", freePort(t))
-			return nil
+			return startHook(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready": ready,
 			"mode":  mode,
+			"slack": slack,
+
+			"eventually": eventually,
+			"capture":    capture,
 		},
 	})
 }
@@ -62,19 +68,54 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: ready")
 	}
 	url := "http://" + ts.Getenv("RELAY_ADMIN_LISTEN") + "/readyz"
-	limit := time.Now().Add(30 * time.Second)
-	for time.Now().Before(limit) {
+	waitFor(ts, "the relay is ready", func() bool {
 		resp, err := http.Get(url)
-		if err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
+		if err != nil {
+			return false
 		}
-		<-time.After(10 * time.Millisecond) // another process: there is nothing to wait on
-	}
-	ts.Fatalf("the relay is not ready")
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
 }
+
+// eventually runs invitation-relay again and again until its output matches.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually PATTERN ARGUMENT…")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	waitFor(ts, args[0]+" is in what it says", func() bool {
+		_ = ts.Exec("invitation-relay", args[1:]...) // its output says how it went
+		return pattern.MatchString(ts.ReadFile("stdout"))
+	})
+}
+
+// capture sets a variable to what the first group of a pattern matches in stdout.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture NAME PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	m := pattern.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) < 2 {
+		ts.Fatalf("nothing matches %s", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// waitFor waits for what another process does: there is nothing to wait on.
+func waitFor(ts *testscript.TestScript, what string, is func() bool) {
+	for limit := time.Now().Add(30 * time.Second); !is(); {
+		if time.Now().After(limit) {
+			ts.Fatalf("it never came that %s", what)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+func countIs(n int, want string) bool { return strconv.Itoa(n) == want }
 
 // mode demands a file's permissions.
 func mode(ts *testscript.TestScript, neg bool, args []string) {
