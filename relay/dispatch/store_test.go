@@ -43,6 +43,7 @@ type row struct {
 	attempts int
 	tried    bool
 	nextAt   time.Time
+	reason   string
 	event    *event.Event
 	history  []outbox.Attempt
 }
@@ -163,6 +164,9 @@ func (s *store) finish(a *outbox.Attempt) error {
 	s.tally(a.Key.Address, r.state, -1)
 	s.tally(a.Key.Address, a.State, 1)
 	r.state, r.attempts, r.tried, r.nextAt = a.State, max(r.attempts, a.Number), true, a.NextAt
+	if a.Outcome != 0 || a.Reason != "" {
+		r.reason = a.Reason
+	}
 	r.history = append(r.history, *a)
 	if s.waiting[a.Key.Address] == nil {
 		s.waiting[a.Key.Address] = map[outbox.Key]*row{}

@@ -32,7 +32,7 @@ func (s *store) claim(q outbox.Query) (due []outbox.Pending, next time.Time, err
 	pending := func(k outbox.Key, r *row) outbox.Pending {
 		ev := *r.event
 		ev.Fields = nil
-		return outbox.Pending{Key: k, Attempts: r.attempts, CreatedAt: r.event.ReceivedAt, Event: &ev}
+		return outbox.Pending{Key: k, Attempts: r.attempts, CreatedAt: r.event.ReceivedAt, Reason: r.reason, Event: &ev}
 	}
 	in := func(seq int64) bool { return q.BeforeSeq == 0 || seq < q.BeforeSeq }
 	first := sort.Search(len(s.events), func(i int) bool { return s.events[i].ID.Seq() > q.AfterSeq })
@@ -53,7 +53,7 @@ func (s *store) claim(q outbox.Query) (due []outbox.Pending, next time.Time, err
 			switch {
 			case r.nextAt.After(q.DueBy):
 				next = earlier(next, r.nextAt)
-			case in(k.Event.Seq()):
+			case in(k.Event.Seq()) && k.Event.Seq() > q.TriedAfter:
 				tried = append(tried, k)
 			}
 		}

@@ -125,6 +125,7 @@ type Pending struct {
 	Key       Key
 	Attempts  int       // made so far
 	CreatedAt time.Time // when the event was received: max_age counts from here
+	Reason    string    // StoredDelivery.LastReason
 	Event     *event.Event
 }
 
@@ -134,7 +135,10 @@ type Query struct {
 	DueBy     time.Time // next attempt at or before this
 	AfterSeq  int64     // of those never tried, only events with a greater Seq; 0 for all
 	BeforeSeq int64     // only events with a smaller Seq, tried or not; 0 for all
-	Limit     int       // deliveries of one event are not cut apart: a few more may come
+	// TriedAfter: of those tried before, only events with a greater Seq; 0 for all.
+	// With BeforeSeq they can be read in pages, and one delivery by its Seq.
+	TriedAfter int64
+	Limit      int // deliveries of one event never tried are not cut apart: a few more may come
 }
 
 // Hold says that a target is broken as a whole and its deliveries wait.
@@ -175,7 +179,8 @@ type Store interface {
 	// know, one of a delivery that is not pending any more; and, with a zero
 	// Outcome, a change of state that the drawing above has no arrow for. (By
 	// hand, a delivered or discarded delivery may be made pending again like a
-	// dead one.)
+	// dead one. A pending one that stays pending is put off, or brought forward,
+	// to NextAt: from then on it counts as tried before, whatever its attempts.)
 	Write(ctx context.Context, b *Batch) error
 	// Claim returns pending deliveries that are due, those never tried first in
 	// the order of their events, then the others in the order they became due

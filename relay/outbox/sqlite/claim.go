@@ -16,6 +16,7 @@ import (
 // candidate is a delivery that may be claimed.
 type candidate struct {
 	seq, address, attempts, nextAt int64
+	reason                         string
 }
 
 // claim is one Claim under way.
@@ -26,6 +27,7 @@ type claim struct {
 	beyond        []int64 // addresses without a bit
 	all           []int64 // addresses
 	after, before int64   // seqs, both excluded
+	triedAfter    int64   // the same as after, for those tried before
 	due           int64
 	limit         int
 }
@@ -35,7 +37,7 @@ type claim struct {
 // those events only that are returned.
 func (s *Store) Claim(ctx context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, err error) {
 	err = s.read(ctx, "claim", func(ctx context.Context, tx *sql.Tx) error {
-		c := &claim{s: s, tx: tx, after: q.AfterSeq, before: q.BeforeSeq, due: nanos(q.DueBy), limit: max(1, q.Limit)}
+		c := &claim{s: s, tx: tx, after: q.AfterSeq, before: q.BeforeSeq, triedAfter: q.TriedAfter, due: nanos(q.DueBy), limit: max(1, q.Limit)}
 		if c.before == 0 {
 			c.before = math.MaxInt64
 		}
@@ -95,17 +97,17 @@ func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
 		if mask(m)&c.bits == 0 {
 			continue
 		}
-		err := c.query(ctx, func(seq, _, _ int64) {
+		err := c.query(ctx, func(seq, _, _ int64, _ string) {
 			pendingBits(m&int64(c.bits), func(id int64) { list = append(list, candidate{seq: seq, address: id}) }) //nolint:gosec // bits
-		}, `SELECT seq, 0, 0 FROM events WHERE waiting = ? AND waiting <> -9223372036854775808
+		}, `SELECT seq, 0, 0, '' FROM events WHERE waiting = ? AND waiting <> -9223372036854775808
 			AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`, m, c.after, c.before, c.limit)
 		if err != nil {
 			return nil, err
 		}
 	}
 	for _, id := range c.beyond {
-		err := c.query(ctx, func(seq, _, _ int64) { list = append(list, candidate{seq: seq, address: id}) },
-			`SELECT seq, 0, 0 FROM deliveries WHERE state = 0 AND address = ? AND next_at = 0
+		err := c.query(ctx, func(seq, _, _ int64, _ string) { list = append(list, candidate{seq: seq, address: id}) },
+			`SELECT seq, 0, 0, '' FROM deliveries WHERE state = 0 AND address = ? AND next_at = 0
 			AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`, id, c.after, c.before, c.limit)
 		if err != nil {
 			return nil, err
@@ -124,18 +126,18 @@ func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
 // tried finds deliveries that are due again, in the order they became so, or
 // below a seq in the order of their events: each is an order of an index.
 func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err error) {
-	text := `SELECT seq, attempts, next_at FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND address = ?
-		AND next_at > 0 AND next_at <= ? AND seq < ? ORDER BY next_at LIMIT ?`
+	text := `SELECT seq, attempts, next_at, reason FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND address = ?
+		AND next_at > 0 AND next_at <= ? AND seq > ? AND seq < ? ORDER BY next_at LIMIT ?`
 	byDue := func(a, b candidate) int { return cmp.Compare(a.nextAt, b.nextAt) }
 	if c.before != math.MaxInt64 {
-		text = `SELECT seq, attempts, next_at FROM deliveries INDEXED BY deliveries_state WHERE state = 0 AND address = ?
-			AND next_at > 0 AND next_at <= ? AND seq < ? ORDER BY seq LIMIT ?`
+		text = `SELECT seq, attempts, next_at, reason FROM deliveries INDEXED BY deliveries_state WHERE state = 0 AND address = ?
+			AND next_at > 0 AND next_at <= ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`
 		byDue = func(a, b candidate) int { return cmp.Compare(a.seq, b.seq) }
 	}
 	for _, id := range c.all {
-		err := c.query(ctx, func(seq, attempts, nextAt int64) {
-			list = append(list, candidate{seq: seq, address: id, attempts: attempts, nextAt: nextAt})
-		}, text, id, c.due, c.before, limit)
+		err := c.query(ctx, func(seq, attempts, nextAt int64, reason string) {
+			list = append(list, candidate{seq, id, attempts, nextAt, reason})
+		}, text, id, c.due, c.triedAfter, c.before, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -148,11 +150,11 @@ func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err err
 func (c *claim) next(ctx context.Context) (time.Time, error) {
 	first := int64(0)
 	for _, id := range c.all {
-		err := c.query(ctx, func(_, _, nextAt int64) {
+		err := c.query(ctx, func(_, _, nextAt int64, _ string) {
 			if first == 0 || nextAt < first {
 				first = nextAt
 			}
-		}, `SELECT 0, 0, next_at FROM deliveries WHERE state = 0 AND address = ? AND next_at > ? AND seq < ?
+		}, `SELECT 0, 0, next_at, '' FROM deliveries WHERE state = 0 AND address = ? AND next_at > ? AND seq < ?
 			ORDER BY next_at LIMIT 1`, id, c.due, c.before)
 		if err != nil {
 			return time.Time{}, err
@@ -161,7 +163,7 @@ func (c *claim) next(ctx context.Context) (time.Time, error) {
 	return instant(first), nil
 }
 
-func (c *claim) query(ctx context.Context, f func(a, b, c int64), text string, args ...any) error {
+func (c *claim) query(ctx context.Context, f func(a, b, c int64, d string), text string, args ...any) error {
 	rows, err := c.tx.QueryContext(ctx, text, args...)
 	if err != nil {
 		return err
@@ -169,10 +171,11 @@ func (c *claim) query(ctx context.Context, f func(a, b, c int64), text string, a
 	defer func() { _ = rows.Close() }() // rows.Err says it
 	for rows.Next() {
 		var x, y, z int64
-		if err := rows.Scan(&x, &y, &z); err != nil {
+		var text string
+		if err := rows.Scan(&x, &y, &z, &text); err != nil {
 			return err
 		}
-		f(x, y, z)
+		f(x, y, z, text)
 	}
 	return rows.Err()
 }
@@ -204,7 +207,7 @@ func (c *claim) load(ctx context.Context, l *loader, events map[int64]*event.Eve
 		last = d.seq
 		due = append(due, outbox.Pending{
 			Key:      outbox.Key{Event: ev.ID, Address: outbox.Address(c.s.names.of(kindAddress, d.address))},
-			Attempts: int(d.attempts), CreatedAt: ev.ReceivedAt, Event: ev,
+			Attempts: int(d.attempts), CreatedAt: ev.ReceivedAt, Reason: d.reason, Event: ev,
 		})
 	}
 	return due, damaged, nil

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -133,6 +134,23 @@ func (suite) ByHandAPendingOneIsGivenUp(t *testing.T, e *env) {
 		t.Error("the event is not finished")
 	}
 	same(t, "history", len(e.attempts(t, key(in, "b"))), 2)
+}
+
+func (suite) PendingOneIsPutOff(t *testing.T, e *env) {
+	in := e.put(t, nil, "a")
+	k, next := key(in, "a"), e.now.Add(time.Hour)
+	e.end(t, outbox.Attempt{Key: k, State: event.Pending, NextAt: next, Reason: "waits for another"})
+	same(t, "delivery", e.delivery(t, k), &outbox.StoredDelivery{
+		Key: k, NextAt: next, LastReason: "waits for another", CreatedAt: in.Event.ReceivedAt,
+	})
+	got, due := e.claim(t, only("a"))
+	same(t, "due before", got, []outbox.Key(nil))
+	same(t, "next", due, next)
+	got, _ = e.claim(t, outbox.Query{Addresses: []outbox.Address{"a"}, AfterSeq: math.MaxInt64, DueBy: next})
+	same(t, "due then, as one tried before", got, []outbox.Key{k})
+	e.end(t, success(k))
+	same(t, "state", e.delivery(t, k).State, event.Done)
+	same(t, "counts", e.counts(t)["a"], outbox.Count{Delivered: 1})
 }
 
 func (suite) AttemptRecordedTwiceCountsOnce(t *testing.T, e *env) {

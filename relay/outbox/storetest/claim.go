@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func (suite) ClaimHandsOutWhatDispatchNeeds(t *testing.T, e *env) {
 	}
 	ev := *in.Event
 	ev.Person = ""
-	same(t, "claimed", due, []outbox.Pending{{Key: key(in, "a"), Attempts: 1, CreatedAt: ev.ReceivedAt, Event: &ev}})
+	same(t, "claimed", due, []outbox.Pending{{Key: key(in, "a"), Attempts: 1, CreatedAt: ev.ReceivedAt, Reason: "the target answered 503", Event: &ev}})
 }
 
 func (suite) ClaimIsInOrderNeverTriedFirst(t *testing.T, e *env) {
@@ -123,6 +124,42 @@ func (suite) ClaimStopsBeforeASeq(t *testing.T, e *env) {
 	q.Limit = 2
 	got, _ = e.claim(t, q)
 	same(t, "the oldest of those tried", got, []outbox.Key{key(in[2], "a"), key(in[0], "a")})
+}
+
+func (suite) ClaimReadsWhatWasTriedInPages(t *testing.T, e *env) {
+	var in []*outbox.Entry
+	for range 5 {
+		in = append(in, e.put(t, nil, "a"))
+	}
+	later := e.now.Add(time.Hour)
+	for _, entry := range in[:4] {
+		later = later.Add(-time.Minute) // not in the order of their events
+		e.end(t, retry(key(entry, "a"), 1, later))
+	}
+	q := outbox.Query{
+		Addresses: []outbox.Address{"a"}, DueBy: e.now.Add(2 * time.Hour), Limit: 2,
+		AfterSeq: math.MaxInt64, BeforeSeq: math.MaxInt64 - 1, TriedAfter: in[0].Event.ID.Seq(),
+	}
+	got, _ := e.claim(t, q)
+	same(t, "after the first", got, []outbox.Key{key(in[1], "a"), key(in[2], "a")})
+	q.TriedAfter = in[2].Event.ID.Seq()
+	got, _ = e.claim(t, q)
+	same(t, "after the third", got, []outbox.Key{key(in[3], "a")})
+}
+
+func (suite) ClaimFindsOneDeliveryByItsSeq(t *testing.T, e *env) {
+	var in []*outbox.Entry
+	for range 5 {
+		in = append(in, e.put(t, nil, "a"))
+	}
+	e.end(t, retry(key(in[1], "a"), 1, e.now.Add(time.Hour)), retry(key(in[2], "a"), 1, e.now), rejected(key(in[3], "a"), 1))
+	for i, want := range [][]outbox.Key{{key(in[0], "a")}, {key(in[1], "a")}, {key(in[2], "a")}, nil, {key(in[4], "a")}} {
+		seq := in[i].Event.ID.Seq()
+		got, _ := e.claim(t, outbox.Query{
+			Addresses: []outbox.Address{"a"}, DueBy: e.now.Add(2 * time.Hour), AfterSeq: seq - 1, TriedAfter: seq - 1, BeforeSeq: seq + 1,
+		})
+		same(t, "claimed", got, want)
+	}
 }
 
 func (suite) ClaimCutsNoEventApart(t *testing.T, e *env) {
