@@ -122,7 +122,7 @@ func TestDeliveryWhoseTimeIsUpIsDeadWithASentence(t *testing.T) {
 		h := w.history(key)
 		last := h[len(h)-1]
 		if last.State != event.Dead || last.Outcome != 0 || last.Number != 3 ||
-			last.Reason != "its time is up: not delivered within 2m30s of its receipt (retry.max_age)" {
+			last.Reason != "503; its time is up: not delivered within 2m30s of its receipt (retry.max_age)" {
 			t.Errorf("ended as %+v", last)
 		}
 		if s := w.status("hook"); s.Dead != 1 || s.Pending != 0 || !s.Oldest.IsZero() {

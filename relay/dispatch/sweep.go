@@ -66,7 +66,7 @@ func (l *lane) sweep(ctx context.Context) error {
 			}
 			l.take(p)
 			l.ending++
-			ends = append(ends, l.death(s, p, s.Retry.tooLate("")))
+			ends = append(ends, l.death(s, p, s.Retry.tooLate(p.Reason)))
 		}
 		l.swept(&c, len(ends), now)
 	})

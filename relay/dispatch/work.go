@@ -32,7 +32,7 @@ func (l *lane) worker() {
 		case inTime:
 			l.try(s, it, false)
 		default:
-			l.giveUp(s, it, s.Retry.tooLate(""), false)
+			l.giveUp(s, it, s.Retry.tooLate(it.Reason), false)
 		}
 	}
 }
@@ -206,7 +206,7 @@ func (t *attempt) outcome(r float64) outbox.Attempt {
 	case retry.over(a.Number, t.ended.Sub(t.CreatedAt)):
 		a.State, a.Reason = event.Dead, retry.tooLate(a.Reason)
 	default:
-		wait := max(retry.Delay(a.Number, r), min(t.res.RetryAfter, target.MaxRetryAfter))
+		wait := max(retry.Delay(a.Number, r), min(max(t.res.RetryAfter, t.res.NotBefore), target.MaxRetryAfter))
 		a.State, a.NextAt = event.Pending, t.ended.Add(wait)
 		if deadline := t.CreatedAt.Add(retry.MaxAge); a.NextAt.After(deadline) {
 			a.NextAt = deadline // where it dies, or is pulled forward before

@@ -78,13 +78,13 @@ type Result struct {
 	Status     int           // HTTP status or SMTP code, 0 when there was none
 	Reason     string        // for an operator: what happened and what helps; "" for success
 	RetryAfter time.Duration // the whole target is asked to wait this long; 0 when not asked
-	NotBefore  time.Duration // this delivery alone waits at least so long for its next attempt; 0: as the schedule has it
+	NotBefore  time.Duration // this delivery alone waits at least so long for its next attempt, at most MaxRetryAfter; 0: as the schedule has it
 	Tries      int           // tries made inside the attempt, at least 1
 }
 
 // Limits of what a target may ask of us.
 const (
-	// MaxRetryAfter caps a Retry-After.
+	// MaxRetryAfter caps a Retry-After and a NotBefore.
 	MaxRetryAfter = 24 * time.Hour
 	// maxAnswer is how much of an answer is read, for its reason and to reuse the connection.
 	maxAnswer = 4 << 10
