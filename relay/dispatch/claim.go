@@ -11,10 +11,23 @@ import (
 
 // claimed is what a claim brought that the lane does not have in memory.
 type claimed struct {
-	rows []outbox.Pending
-	last int64 // greatest Seq of those never tried, also of those left out
-	full bool  // there may be more
-	next time.Time
+	rows   []outbox.Pending
+	hashes []uint64 // of their keys, when the lane has an order
+	by     *keyer   // whose hashes they are
+	found  int      // rows, also those left out
+	mine   bool     // some were left out because the lane has them
+	tried  bool     // all were tried before
+	last   int64    // greatest Seq of those never tried, also of those left out
+	full   bool     // there may be more
+	next   time.Time
+}
+
+// hash is that of the row's key, 0 for none.
+func (c *claimed) hash(i int) uint64 {
+	if c.hashes == nil {
+		return 0
+	}
+	return c.hashes[i]
 }
 
 // claim reads from the store. Rows that the lane has in memory, and rows that
@@ -25,18 +38,28 @@ func (l *lane) claim(ctx context.Context, q outbox.Query, use func(c claimed)) e
 	l.left = map[outbox.Key]struct{}{}
 	l.mu.Unlock()
 	due, next, err := l.d.cfg.Store.Claim(ctx, q)
+	by := l.keyer.Load()
+	hashes := by.hashes(due, l.d.cfg.Decode)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := claimed{rows: due[:0], full: len(due) >= q.Limit, next: next}
-	for _, p := range due {
+	c := claimed{
+		rows: due[:0], hashes: hashes[:0], by: by,
+		found: len(due), tried: q.AfterSeq == math.MaxInt64, full: len(due) >= q.Limit, next: next,
+	}
+	for i, p := range due {
 		if p.Attempts == 0 {
 			c.last = max(c.last, p.Key.Event.Seq())
 		}
 		_, mine := l.keys[p.Key]
 		_, left := l.left[p.Key]
-		if !mine && !left {
-			c.rows = append(c.rows, p)
+		c.mine = c.mine || mine
+		if mine || left {
+			continue
+		}
+		c.rows = append(c.rows, p)
+		if by != nil {
+			c.hashes = append(c.hashes, hashes[i])
 		}
 	}
 	l.left = nil
@@ -59,18 +82,28 @@ func (l *lane) query() (q outbox.Query, now time.Time, ok bool) {
 }
 
 // enqueue queues claimed deliveries as far as there is room, but at least one,
-// and says how many. A hold or a reload may have come in between: then none.
-func (l *lane) enqueue(rows []outbox.Pending) (n int) {
-	if !l.live || l.spec == nil || l.held() {
+// and says how many it has seen to: those that must wait for others stay on
+// disk. A hold or a reload may have come in between: then none.
+func (l *lane) enqueue(c *claimed) (n int) {
+	if !l.live || l.spec == nil || l.held() || !l.knows(c) {
 		return 0
 	}
-	for n < len(rows) {
-		it := newItem(rows[n])
-		if n > 0 && !l.fits(it) || !l.spec.has(it.Key.Address) {
+	for ; n < len(c.rows); n++ {
+		p := &c.rows[n]
+		it := newItem(*p)
+		if n > 0 && !l.fits(it) || !l.spec.has(p.Key.Address) {
 			break
 		}
-		l.push(it)
-		n++
+		tried := c.tried || p.Attempts > 0
+		if l.order != nil && !tried && p.Key.Event.Seq() > l.after {
+			break // an earlier one was committed meanwhile
+		}
+		switch {
+		case l.admit(c.hash(n), p):
+			l.push(it)
+		case tried:
+			l.putOff(p)
+		}
 	}
 	l.startWorkers()
 	return n
@@ -91,7 +124,7 @@ func (l *lane) claimRetries(ctx context.Context) error {
 	l.mu.Unlock()
 
 	err := l.claim(ctx, q, func(c claimed) {
-		if n := l.enqueue(c.rows); c.full || n < len(c.rows) {
+		if n := l.enqueue(&c); c.full || n < len(c.rows) {
 			l.nextRetry = now
 			return
 		}
@@ -120,7 +153,7 @@ func (l *lane) claimFresh(ctx context.Context) error {
 	l.mu.Unlock()
 
 	err := l.claim(ctx, q, func(c claimed) {
-		n := l.enqueue(c.rows)
+		n := l.enqueue(&c)
 		switch {
 		case n < len(c.rows):
 			l.nextRetry = now
@@ -179,19 +212,25 @@ func (l *lane) findProbe(ctx context.Context) error {
 		return nil
 	}
 	q.DueBy, q.Limit = whenever(now), 1+len(l.keys)
+	oldest, turn := false, ref{}
 	if l.probes++; l.probes%2 == 1 && !l.oldest.IsZero() {
-		q.BeforeSeq = event.SeqAt(l.oldest.Add(time.Millisecond))
+		q.BeforeSeq, oldest = event.SeqAt(l.oldest.Add(time.Millisecond)), true
+	} else if l.order != nil {
+		var ok bool
+		if turn, ok = l.nextTurn(&q); !ok {
+			q.AfterSeq, q.Limit = max(0, l.after), q.Limit+probeSearch
+		}
 	}
 	l.mu.Unlock()
 
 	found := false
 	use := func(c claimed) {
-		if found = len(c.rows) > 0; found {
-			l.startProbe(c.rows[0])
+		if turn.seq == 0 || l.stillTurn(turn, &c) {
+			found = l.probeFirst(&c, q.AfterSeq)
 		}
 	}
 	err := l.claim(ctx, q, use)
-	if err == nil && !found && q.BeforeSeq > 0 { // the oldest is gone, or the clock went back
+	if err == nil && !found && oldest { // it is gone, or the clock went back
 		q.BeforeSeq = 0
 		err = l.claim(ctx, q, use)
 	}
@@ -201,6 +240,28 @@ func (l *lane) findProbe(ctx context.Context) error {
 		l.mu.Unlock()
 	}
 	return err
+}
+
+// probeSearch is how many deliveries are looked at, for one that need not wait
+// for another.
+const probeSearch = 32
+
+// probeFirst tries the first of those claimed that need not wait for another.
+// When all must, the next probe looks further.
+func (l *lane) probeFirst(c *claimed, after int64) (found bool) {
+	if !l.knows(c) {
+		return false
+	}
+	for i := range c.rows {
+		if l.admit(c.hash(i), &c.rows[i]) {
+			l.startProbe(c.rows[i])
+			return true
+		}
+	}
+	if l.order != nil && l.after == after {
+		l.after = max(l.after, c.last)
+	}
+	return false
 }
 
 func (l *lane) startProbe(p outbox.Pending) {
@@ -218,6 +279,7 @@ func (l *lane) startProbe(p outbox.Pending) {
 	}
 	it, s := newItem(p), l.spec
 	l.take(&p)
+	l.started(p.Key)
 	l.bytes += it.size
 	l.running++
 	l.busy++

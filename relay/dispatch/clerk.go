@@ -22,7 +22,9 @@ const (
 	saveHold     // make a hold or its end durable
 	resave       // record again what could not be committed
 	sweep        // let deliveries die whose time is up
+	learn        // what was tried before, for the order
 	findProbe
+	claimTurn // what waited for an earlier one
 	claimRetries
 	claimFresh   // never tried
 	pullForward  // what waits for its next attempt, after a hold
@@ -46,12 +48,21 @@ func (l *lane) job(now time.Time) job {
 		return sweep
 	case !l.notAfter.IsZero():
 		return bringForward
+	case l.order != nil && !l.order.ready:
+		if l.busy+l.ending > 0 { // they began in another order
+			return idle
+		}
+		return learn
 	case l.held():
 		if l.hold.ByHand || l.probing || l.running >= l.spec.Concurrency || l.onDisk() <= 0 || now.Before(l.probeAt) {
 			return idle
 		}
 		return findProbe
-	case !l.waitUntil.IsZero() || l.room() == 0:
+	case !l.waitUntil.IsZero():
+		return idle
+	case l.order != nil && len(l.order.turn) > 0 && len(l.keys) < l.d.cfg.Queue && l.bytes <= l.spec.memory:
+		return claimTurn
+	case l.room() == 0:
 		return idle
 	case !l.nextRetry.IsZero() && !now.Before(later(l.nextRetry, l.retryGate)):
 		return claimRetries
@@ -67,7 +78,7 @@ func (l *lane) job(now time.Time) job {
 // wantsClerk reports, at the price of a few comparisons, whether a delivery
 // that has ended may make a job possible.
 func (l *lane) wantsClerk() bool {
-	return l.after != caughtUp || !l.nextRetry.IsZero() || l.pull > 0
+	return l.after != caughtUp || !l.nextRetry.IsZero() || l.pull > 0 || l.order != nil && (!l.order.ready || len(l.order.turn) > 0)
 }
 
 // clerk does the lane's work with the store, one job after the other, and ends
@@ -87,6 +98,7 @@ func (l *lane) clerk() {
 		l.mu.Unlock()
 
 		err := l.do(what)
+		l.recordPutOff()
 		l.mu.Lock()
 		l.storeResult(err)
 		l.mu.Unlock()
@@ -118,8 +130,12 @@ func (l *lane) do(what job) error {
 	switch what {
 	case sweep:
 		return l.sweep(ctx)
+	case learn:
+		return l.learn(ctx)
 	case findProbe:
 		return l.findProbe(ctx)
+	case claimTurn:
+		return l.claimTurn(ctx)
 	case claimRetries:
 		return l.claimRetries(ctx)
 	case claimFresh:

@@ -51,7 +51,12 @@ type Lane struct {
 	// Order makes deliveries to one address whose events have the same key go one
 	// after another, in the order of their events, over failures and restarts. An
 	// error or an empty key: that delivery is in no order. Nil: nothing is ordered.
+	// Alarms and tests are in no order. A dead letter that an operator retries
+	// takes its place again, but what went on without it is not repeated.
 	Order func(ev *event.Event) (key string, err error)
+	// OrderedBy names Order. A reload with the same name need not find out again
+	// what waits for what; "": it does.
+	OrderedBy string
 	// Digest collects deliveries for a Target that is a target.Digester.
 	Digest Digest
 }
@@ -93,6 +98,7 @@ type Dispatcher struct {
 
 	lanes   atomic.Pointer[map[string]*lane] // by target name; copied to be changed
 	pending atomic.Int64
+	ordered atomic.Bool // one of the lanes has an Order
 	slots   chan struct{} // claims at the same time
 	storeOK atomic.Bool   // to log once that the store fails
 	wg      sync.WaitGroup

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"invitation-relay/relay/event"
@@ -42,6 +43,10 @@ type lane struct {
 	running int   // workers
 	busy    int   // of these, in an attempt
 	ending  int   // ends of attempts on their way into the store
+
+	order *order // nil: the lane has none
+	keyer atomic.Pointer[keyer]
+	off   []*ending // put off, to be recorded
 
 	after      int64
 	filling    bool // the clerk is claiming what was never tried
@@ -102,11 +107,18 @@ func newLane(d *Dispatcher, name string) *lane {
 // offer takes over a delivery that has just been committed, or leaves it on disk.
 func (l *lane) offer(ev *event.Event, a outbox.Address) {
 	it := newItem(outbox.Pending{Key: outbox.Key{Event: ev.ID, Address: a}, CreatedAt: ev.ReceivedAt, Event: ev})
+	h, by := l.hash(ev, a)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pending++
-	if l.after != caughtUp || l.filling || l.held() || l.spec == nil || !l.spec.has(a) || !l.fits(it) {
+	if l.after != caughtUp || l.filling || l.held() || l.spec == nil || !l.spec.has(a) || !l.fits(it) || l.unordered(by) {
+		if l.order != nil && l.order.key == by && ev.ID.Seq() < l.order.newest {
+			l.order.join(h, refOf(it.Key)) // later ones are in already
+		}
 		l.missed(ev)
+		return
+	}
+	if !l.admit(h, &it.Pending) {
 		return
 	}
 	l.push(it)
@@ -135,7 +147,11 @@ func (l *lane) push(it item) bool {
 	l.take(&it.Pending)
 	l.bytes += it.size
 	l.average += (it.size - l.average) / 8
-	l.queue.push(it)
+	if it.turn {
+		l.queue.pushFront(it)
+	} else {
+		l.queue.push(it)
+	}
 	return true
 }
 
@@ -165,6 +181,11 @@ func (l *lane) dropQueue() {
 		it := l.queue.pop()
 		l.release(it.Key)
 		l.bytes -= it.size
+		if it.turn && l.order != nil {
+			l.order.turn[refOf(it.Key)] = struct{}{} // behind after, so that nothing else would find it
+			l.oldest = earlier(l.oldest, it.CreatedAt)
+			continue
+		}
 		l.toDisk(it.Key, it.CreatedAt)
 	}
 }

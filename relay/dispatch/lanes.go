@@ -124,6 +124,9 @@ func (d *Dispatcher) Offer(entries []*outbox.Entry) {
 		return
 	}
 	lanes := *d.lanes.Load()
+	if d.ordered.Load() {
+		entries = bySeq(entries)
+	}
 	for _, e := range entries {
 		if e.Duplicate {
 			continue
@@ -137,6 +140,17 @@ func (d *Dispatcher) Offer(entries []*outbox.Entry) {
 			l.offer(e.Event, a)
 		}
 	}
+}
+
+// bySeq is the entries of a commit in the order of their events.
+func bySeq(entries []*outbox.Entry) []*outbox.Entry {
+	less := func(a, b *outbox.Entry) int { return cmp.Compare(a.Event.ID.Seq(), b.Event.ID.Seq()) }
+	if slices.IsSortedFunc(entries, less) {
+		return entries
+	}
+	entries = slices.Clone(entries)
+	slices.SortFunc(entries, less)
+	return entries
 }
 
 // tooEarly leaves entries on disk that are offered before Load has counted.
@@ -167,6 +181,7 @@ func (d *Dispatcher) SetLanes(lanes []Lane) {
 	share := min(max(d.cfg.Memory/int64(max(1, len(lanes))), minShare), d.cfg.Memory)
 	var closing []target.Target
 	d.mu.Lock()
+	d.ordered.Store(slices.ContainsFunc(lanes, func(ln Lane) bool { return ln.Order != nil }))
 	named := make(map[string]bool, len(lanes))
 	for _, ln := range lanes {
 		named[ln.Name] = true

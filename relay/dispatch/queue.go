@@ -9,6 +9,7 @@ import (
 type item struct {
 	outbox.Pending
 	size int64
+	turn bool // it waited on disk for an earlier one
 }
 
 // newItem estimates what the delivery takes in memory. An event that goes to
@@ -22,7 +23,7 @@ func newItem(p outbox.Pending) item {
 			size += int64(2*len(p.Event.Body) + 64*len(p.Event.Fields))
 		}
 	}
-	return item{p, size}
+	return item{Pending: p, size: size}
 }
 
 // queue is a first-in first-out ring that grows as needed. The zero value is
@@ -36,15 +37,28 @@ type queue struct {
 func (q *queue) at(i int) *item { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
 
 func (q *queue) push(it item) {
-	if q.n == len(q.ring) {
-		grown := make([]item, max(8, 2*q.n))
-		for i := range q.n {
-			grown[i] = *q.at(i)
-		}
-		q.ring, q.head = grown, 0
-	}
+	q.grow()
 	q.n++
 	*q.at(q.n - 1) = it
+}
+
+func (q *queue) pushFront(it item) {
+	q.grow()
+	q.n++
+	q.head = (q.head - 1) & (len(q.ring) - 1)
+	*q.at(0) = it
+}
+
+// grow makes room for one more.
+func (q *queue) grow() {
+	if q.n < len(q.ring) {
+		return
+	}
+	grown := make([]item, max(8, 2*q.n))
+	for i := range q.n {
+		grown[i] = *q.at(i)
+	}
+	q.ring, q.head = grown, 0
 }
 
 func (q *queue) pop() item {

@@ -44,7 +44,7 @@ func (e *ending) committed(err error) {
 		l.d.log.Error("the end of an attempt cannot be recorded", "delivery_id", e.a.Key.String(), "target", l.name, "err", err)
 		l.mu.Lock()
 		l.ending--
-		l.startWorkers()
+		l.kick()
 		l.mu.Unlock()
 	default:
 		l.mu.Lock()
@@ -69,6 +69,9 @@ func (e *ending) count() {
 	defer l.mu.Unlock()
 	l.ending--
 	l.release(a.Key)
+	if l.order != nil {
+		l.order.ended(refOf(a.Key), a.State == event.Pending)
+	}
 	if e.was == event.Pending {
 		l.pending--
 		l.d.pending.Add(-1)

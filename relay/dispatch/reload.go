@@ -87,17 +87,19 @@ func (l *lane) set(to *spec) (closing target.Target) {
 			l.probeAt = l.d.now() // the reload may well have mended it
 		}
 	}
+	same := old != nil && to != nil && slices.Equal(old.addresses, to.addresses)
 	switch {
 	case to == nil:
 		l.dropQueue()
 		l.d.metrics.remove(l.name)
-	case old == nil || !slices.Equal(old.addresses, to.addresses):
+	case !same:
 		l.dropQueue()
 		if l.onDisk() > 0 {
 			l.lookAgain()
 			l.distrustStored()
 		}
 	}
+	l.setOrder(old, to, same)
 	l.kick()
 	return closing
 }

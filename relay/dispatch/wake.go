@@ -9,7 +9,7 @@ import (
 // open reports whether attempts may start. An attempt holds its place until its
 // end is committed: what a crash can repeat is at most Concurrency.
 func (l *lane) open() bool {
-	return l.live && l.spec != nil && !l.held() && !l.throttled && l.waitUntil.IsZero() &&
+	return l.live && l.spec != nil && !l.held() && !l.throttled && l.waitUntil.IsZero() && (l.order == nil || l.order.ready) &&
 		l.busy+l.ending < l.spec.Concurrency && len(l.unsaved) == 0 && l.unsavedFor == 0
 }
 
@@ -148,7 +148,7 @@ func (l *lane) tick() (stale bool) {
 	if l.spec != nil && l.spec.Retry.MaxAge > 0 && l.sweepAt.IsZero() && !l.oldest.IsZero() && now.Sub(l.oldest) >= l.spec.Retry.MaxAge {
 		l.sweepAt = now
 	}
-	if l.spec != nil && l.after == caughtUp && !l.filling && !l.clerking && l.nextRetry.IsZero() && !l.held() && l.onDisk() > 0 {
+	if l.spec != nil && l.after == caughtUp && !l.filling && !l.clerking && l.nextRetry.IsZero() && !l.held() && l.onDisk() > l.behind() {
 		// Damaged rows that have been repaired, or recipients that are gone.
 		l.d.log.Debug("deliveries wait that nothing is known of", "target", l.name, "count", l.onDisk())
 		l.lookAgain()

@@ -42,18 +42,24 @@ func (l *lane) worker() {
 func (l *lane) next() (it item, s *spec, inTime bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open() && l.queue.n > 0 {
+	for l.open() && l.queue.n > 0 {
 		now := l.d.now()
 		first := l.queue.at(0)
-		if inTime = !l.expired(&first.Pending, now); !inTime || l.token(now) {
-			it, s = l.queue.pop(), l.spec
-			l.busy++
-			s.begin()
-			if s.limit != nil {
-				l.startWorkers() // the next one waits for the next token
-			}
-			return it, s, inTime
+		if !l.mayStart(first.Key) {
+			l.park(l.queue.pop())
+			continue
 		}
+		if inTime = !l.expired(&first.Pending, now); inTime && !l.token(now) {
+			break
+		}
+		it, s = l.queue.pop(), l.spec
+		l.started(it.Key)
+		l.busy++
+		s.begin()
+		if s.limit != nil {
+			l.startWorkers() // the next one waits for the next token
+		}
+		return it, s, inTime
 	}
 	l.running--
 	if l.held() || l.wantsClerk() {
