@@ -24,6 +24,7 @@ func (r *Relay) assemble(cfg *config.Config) (*plan, error) {
 		counters: r.metrics.forRules(cfg.Set.Names()),
 		targets:  map[string]target.Target{},
 		address:  map[string][]outbox.Address{},
+		order:    map[string]func(ev *event.Event) (string, error){},
 		sources:  map[string]source{},
 	}
 	ic := intake.Config{
@@ -62,6 +63,10 @@ func (r *Relay) assemble(cfg *config.Config) (*plan, error) {
 		}
 		p.targets[t.Name] = built
 		p.address[t.Name] = addresses(t.Name, built)
+		if p.order[t.Name], err = order(cfg.Env, t.OrderedBy); err != nil {
+			p.close()
+			return nil, fmt.Errorf("target %s: %w", t.Name, err)
+		}
 	}
 	return p, nil
 }
@@ -81,9 +86,22 @@ func (p *plan) lanes() []dispatch.Lane {
 			Name: t.Name, Target: p.targets[t.Name], Concurrency: t.Concurrency,
 			Rate:  rate.Limit(t.Rate.PerSecond()),
 			Retry: dispatch.Schedule{Initial: t.Retry.Initial, Max: t.Retry.Max, MaxAge: t.Retry.MaxAge},
+			Order: p.order[t.Name], OrderedBy: t.OrderedBy,
 		})
 	}
 	return lanes
+}
+
+// order is what deliveries of a target are ordered by; nil: by nothing.
+func order(env *rules.Env, expression string) (func(ev *event.Event) (string, error), error) {
+	if expression == "" {
+		return nil, nil //nolint:nilnil // no order is no mistake
+	}
+	key, problem := rules.CompileValue(env, expression)
+	if problem != nil {
+		return nil, fmt.Errorf("ordered_by: %s", problem.Message)
+	}
+	return func(ev *event.Event) (string, error) { return key.Text(input(ev)) }, nil
 }
 
 // newTarget builds a target that is handed what may leave of an event.

@@ -20,7 +20,8 @@ type plan struct {
 	counters []counters
 	intake   *intake.Handler
 	targets  map[string]target.Target
-	address  map[string][]outbox.Address // a target's deliveries for one event
+	address  map[string][]outbox.Address                      // a target's deliveries for one event
+	order    map[string]func(ev *event.Event) (string, error) // a target's; nil: none
 	sources  map[string]source
 	ruleset  string // what is kept with each event these rules decide about
 }

@@ -23,10 +23,21 @@ func (k *checker) targets() {
 		setTargetDefaults(t, k.has(at+".rate"), k.has(at+".concurrency"))
 		k.between(at+".concurrency", t.Concurrency, 1, 1024)
 		k.retry(at+".retry", &t.Retry)
+		k.orderedBy(at+".ordered_by", t.OrderedBy)
 		k.lasts(at+".digest.every", t.Digest.Every, 0, day)
 		k.between(at+".digest.max", t.Digest.Max, 1, 1000)
 		k.shape(at, t)
 		k.settings(at+"."+t.Kind(), t)
+	}
+}
+
+// orderedBy compiles what deliveries are ordered by.
+func (k *checker) orderedBy(at, expression string) {
+	if expression == "" {
+		return
+	}
+	if _, p := rules.CompileValue(k.c.Env, expression); p != nil {
+		k.compiled(at, at, *p)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 // without effect is worse than none. A path has * for a name and [] for an
 // index. Whoever builds one of them removes its line; nothing else refers to it.
 var later = [...]string{
-	"targets.*.ordered_by",
 	"targets.*.digest",
 }
 

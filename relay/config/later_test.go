@@ -12,7 +12,6 @@ func TestWhatComesLaterIsRefused(t *testing.T) {
 		log = "targets: {x: {log: {}, "
 	)
 	for _, c := range []struct{ path, head, set, same, tail string }{
-		{"targets.x.ordered_by", log, "ordered_by: id", "ordered_by: ''", "}}"},
 		{"targets.x.digest", log, "digest: {every: 1m}", "digest: {every: 0s, max: 50}", "}}"},
 		{"targets.x.digest", log, "digest: {max: 49}", "digest: {}", "}}"},
 	} {

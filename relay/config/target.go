@@ -42,7 +42,7 @@ type Target struct {
 	Concurrency int `yaml:"concurrency"`
 	// Retry is what happens after an attempt that failed.
 	Retry Retry `yaml:"retry"`
-	// OrderedBy is an expression: deliveries with the same value go one after another. Default none: in any order.
+	// OrderedBy is an expression: deliveries with the same value go one after another, each when the earlier one has ended. Default none: in any order.
 	OrderedBy string `yaml:"ordered_by"`
 	// Digest puts several events into one message (slack, email).
 	Digest Digest `yaml:"digest"`

@@ -98,7 +98,7 @@ type Dispatcher struct {
 
 	lanes   atomic.Pointer[map[string]*lane] // by target name; copied to be changed
 	pending atomic.Int64
-	ordered atomic.Bool // one of the lanes has an Order
+	ordered atomic.Bool   // one of the lanes has an Order
 	slots   chan struct{} // claims at the same time
 	storeOK atomic.Bool   // to log once that the store fails
 	wg      sync.WaitGroup

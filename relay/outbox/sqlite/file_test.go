@@ -200,7 +200,7 @@ func TestQueriesOfTheHotPathsUseTheirIndexes(t *testing.T) {
 		"SELECT min(waiting) FROM events WHERE waiting > 1 AND waiting <> -9223372036854775808":                                            "events_waiting (waiting>?)",
 		"SELECT waiting, count(*), 0 FROM events WHERE waiting <> -9223372036854775808 GROUP BY waiting":                                   "COVERING INDEX events_waiting",
 		"SELECT min(seq) FROM events WHERE waiting = 1 AND waiting <> -9223372036854775808":                                                "events_waiting (waiting=?)",
-		"SELECT seq FROM deliveries WHERE state = 0 AND address = 1 AND next_at > 0 AND next_at <= 9 AND seq > 1 AND seq < 9 ORDER BY next_at LIMIT 5": "deliveries_due (address=? AND next_at>? AND next_at<?)",
+		"SELECT seq FROM deliveries WHERE state = 0 AND address = 1 AND next_at > 0 AND next_at <= 9 AND seq > 1 ORDER BY next_at LIMIT 5": "deliveries_due (address=? AND next_at>? AND next_at<?)",
 		"SELECT min(seq) FROM deliveries WHERE state = 0 AND address = 1":                                                                  "deliveries_state (state=? AND address=?)",
 		"SELECT seq FROM deliveries WHERE state = 2 AND address = 1 AND seq < 9 ORDER BY seq DESC LIMIT 5":                                 "deliveries_state (state=? AND address=? AND seq<?)",
 	} {
