@@ -42,6 +42,9 @@ func (l *lane) setBack(now time.Time, by time.Duration) {
 			*t = t.Add(-by)
 		}
 	}
+	for _, c := range l.digests {
+		c.due = c.due.Add(-by)
+	}
 	l.disarm() // for whoever kicks next to arm again: wakeAt may be by either clock
 	if l.spec != nil && l.onDisk() > 0 {
 		l.distrust(now.Add(l.spec.Retry.Max / 2)) // what the schedule makes them wait on average, at most

@@ -49,6 +49,11 @@ func (f *fake) Send(ctx context.Context, m *target.Message) target.Result {
 	if f.take == 0 || sleep(ctx, f.take) == nil {
 		res = f.answer(m)
 	}
+	f.end(m, res)
+	return res
+}
+
+func (f *fake) end(m *target.Message, res target.Result) {
 	f.w.mu.Lock()
 	delete(f.w.inFlight, m.DeliveryID)
 	if res.Outcome == event.Delivered {
@@ -58,7 +63,6 @@ func (f *fake) Send(ctx context.Context, m *target.Message) target.Result {
 	f.mu.Lock()
 	f.now--
 	f.mu.Unlock()
-	return res
 }
 
 func (f *fake) begin(m *target.Message) {

@@ -34,10 +34,11 @@ type lane struct {
 	old  []*spec // replaced or gone, with attempts still in flight
 
 	queue   queue
+	digests map[outbox.Address]*collection // none of them empty
 	keys    map[outbox.Key]hand
 	tried   int                     // of keys, those tried before
 	left    map[outbox.Key]struct{} // what left keys while the clerk reads; nil when it does not
-	byHand  map[outbox.Key]struct{} // retried by an operator: one attempt whatever its age
+	alone   map[outbox.Key]struct{} // get one attempt by themselves, whatever their age: an operator asked for it, or a digest with them was rejected
 	bytes   int64
 	average int64 // size of an item
 	running int   // workers
@@ -147,9 +148,12 @@ func (l *lane) push(it item) bool {
 	l.take(&it.Pending)
 	l.bytes += it.size
 	l.average += (it.size - l.average) / 8
-	if it.turn {
+	switch {
+	case l.collects(&it):
+		l.collect(it)
+	case it.turn:
 		l.queue.pushFront(it)
-	} else {
+	default:
 		l.queue.push(it)
 	}
 	return true
@@ -177,8 +181,16 @@ func (l *lane) release(k outbox.Key) {
 
 // dropQueue leaves what is queued on disk, where it is anyway.
 func (l *lane) dropQueue() {
-	for l.queue.n > 0 {
-		it := l.queue.pop()
+	l.drop(&l.queue)
+	for _, c := range l.digests {
+		l.drop(&c.queue)
+	}
+	clear(l.digests)
+}
+
+func (l *lane) drop(q *queue) {
+	for q.n > 0 {
+		it := q.pop()
 		l.release(it.Key)
 		l.bytes -= it.size
 		if it.turn && l.order != nil {
@@ -204,7 +216,11 @@ func (l *lane) room() int {
 		return 0
 	}
 	byMemory := (l.spec.memory - l.bytes) / max(1, l.average)
-	return int(min(claimBatch, int64(l.d.cfg.Queue-len(l.keys)), max(1, byMemory)))
+	batch := int64(claimBatch)
+	if l.spec.digester != nil {
+		batch = max(batch, int64(l.spec.Digest.Max))
+	}
+	return int(min(batch, int64(l.d.cfg.Queue-len(l.keys)), max(1, byMemory)))
 }
 
 // onDisk is how many deliveries wait on disk only.

@@ -102,7 +102,7 @@ func (d *Dispatcher) Override(was outbox.StoredDelivery, to event.State, reason 
 	if to == event.Pending {
 		a.NextAt = a.At
 	}
-	e := &ending{l: l, a: a, created: was.CreatedAt, was: now.State, then: done}
+	e := &ending{l: l, a: a, created: was.CreatedAt.UnixNano(), was: now.State, then: done}
 	if now.State != was.State && now.State != event.Pending && now.State != event.Dead {
 		d.wg.Add(1)
 		e.committed(ErrBusy)
@@ -133,7 +133,7 @@ func (l *lane) reserve(was outbox.StoredDelivery, to event.State) error {
 		return errStopped
 	}
 	if _, ok := l.keys[was.Key]; ok {
-		it, queued := l.queue.remove(was.Key)
+		it, queued := l.dequeue(was.Key)
 		if !queued {
 			return ErrBusy
 		}
@@ -142,14 +142,19 @@ func (l *lane) reserve(was outbox.StoredDelivery, to event.State) error {
 		l.take(&outbox.Pending{Key: was.Key, Attempts: was.Attempts, CreatedAt: was.CreatedAt})
 	}
 	if to == event.Pending {
-		if l.byHand == nil {
-			l.byHand = map[outbox.Key]struct{}{}
-		}
-		l.byHand[was.Key] = struct{}{}
+		l.setApart(was.Key)
 	} else {
-		delete(l.byHand, was.Key)
+		delete(l.alone, was.Key)
 	}
 	l.ending++
 	l.d.wg.Add(1)
 	return nil
+}
+
+// setApart has a delivery get one attempt by itself, whatever its age.
+func (l *lane) setApart(k outbox.Key) {
+	if l.alone == nil {
+		l.alone = map[outbox.Key]struct{}{}
+	}
+	l.alone[k] = struct{}{}
 }

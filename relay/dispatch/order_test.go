@@ -357,11 +357,18 @@ func TestOrderHoldsWhateverHappens(t *testing.T) {
 			c := &chaos{rnd: rand.New(rand.NewPCG(seed, 11))}
 			name := ""
 			lanes := func() []Lane {
-				mail := w.target(w.inOrder(c.answer))
+				one := w.inOrder(c.answer)
+				mail := w.gatherer(one, func(ms []*target.Message) target.Result {
+					for _, m := range ms[1:] {
+						w.inOrder(takes)(m)
+					}
+					return one(ms[0])
+				})
 				mail.rcpt = []string{"one", "two"}
 				return []Lane{{
 					Name: "mail", Target: mail, Concurrency: 1 + c.n(8), Order: bySubject, OrderedBy: name,
-					Retry: Schedule{MaxAge: 100 * time.Hour},
+					Digest: Digest{Every: time.Duration(c.n(2)) * time.Second, Max: 4},
+					Retry:  Schedule{MaxAge: 100 * time.Hour},
 				}}
 			}
 			small := func(cfg *Config) { cfg.Memory, cfg.Queue = 64<<10, 64 }

@@ -97,7 +97,7 @@ func (l *lane) putOff(p *outbox.Pending) {
 	}
 	l.take(p)
 	l.ending++
-	l.off = append(l.off, &ending{l: l, created: p.CreatedAt, kind: p.Event.Kind, a: outbox.Attempt{
+	l.off = append(l.off, &ending{l: l, created: p.CreatedAt.UnixNano(), kind: p.Event.Kind, a: outbox.Attempt{
 		Key: p.Key, Number: p.Attempts, At: now, Reason: reasonBehind, Tries: 1, State: event.Pending, NextAt: until,
 	}})
 }
@@ -194,6 +194,9 @@ func (l *lane) nextTurn(q *outbox.Query) (next ref, ok bool) {
 // stillTurn reports whether a claim has brought the delivery whose turn it is.
 func (l *lane) stillTurn(next ref, c *claimed) bool {
 	o := l.order
+	if o == nil {
+		return false // a reload has taken it away
+	}
 	if _, ok := o.turn[next]; !ok {
 		return false
 	}

@@ -15,11 +15,14 @@ type ending struct {
 	l       *lane
 	m       *laneMetrics // nil: not counted
 	a       outbox.Attempt
-	created time.Time
+	created int64  // receipt of the event, Unix nanoseconds
+	place   *place // shared with others; nil: its own
 	kind    event.Kind
 	was     event.State // before; Pending unless an operator changed another state
 	then    func(error) // an operator waits for it: not tried again by us
 }
+
+func (e *ending) received() time.Time { return time.Unix(0, e.created).UTC() }
 
 // record hands an ending to the store. It is called without mu, by something
 // that is counted in wg itself.
@@ -43,16 +46,16 @@ func (e *ending) committed(err error) {
 		// waits until the relay is started again.
 		l.d.log.Error("the end of an attempt cannot be recorded", "delivery_id", e.a.Key.String(), "target", l.name, "err", err)
 		l.mu.Lock()
-		l.ending--
+		e.leave()
 		l.kick()
 		l.mu.Unlock()
 	default:
 		l.mu.Lock()
-		l.ending--
+		e.leave()
 		l.release(e.a.Key)
-		delete(l.byHand, e.a.Key)
+		delete(l.alone, e.a.Key)
 		if e.was == event.Pending {
-			l.toDisk(e.a.Key, e.created)
+			l.toDisk(e.a.Key, e.received())
 		}
 		l.kick()
 		l.mu.Unlock()
@@ -67,7 +70,7 @@ func (e *ending) count() {
 	l, a := e.l, &e.a
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ending--
+	e.leave()
 	l.release(a.Key)
 	if l.order != nil {
 		l.order.ended(refOf(a.Key), a.State == event.Pending)
@@ -81,7 +84,7 @@ func (e *ending) count() {
 		l.pending++
 		l.d.pending.Add(1)
 		l.nextRetry = earlier(l.nextRetry, a.NextAt)
-		l.oldest = earlier(l.oldest, e.created)
+		l.oldest = earlier(l.oldest, e.received())
 	case event.Done:
 		l.delivered++
 	case event.Dead:
@@ -101,7 +104,7 @@ func (e *ending) count() {
 	if a.State != event.Pending && !l.oldest.IsZero() {
 		if l.onDisk() <= 0 {
 			l.oldest, l.stale = time.Time{}, false
-		} else if !e.created.After(l.oldest) {
+		} else if !e.received().After(l.oldest) {
 			l.stale = true
 		}
 	}

@@ -15,7 +15,8 @@ type spec struct {
 	Lane
 	use       *use
 	addresses []outbox.Address
-	limit     *rate.Limiter // nil: none
+	digester  target.Digester // nil: each delivery goes by itself
+	limit     *rate.Limiter   // nil: none
 	memory    int64
 	m         *laneMetrics
 }
@@ -43,7 +44,7 @@ func newSpec(ln Lane, memory int64) *spec {
 	ln.Retry = ln.Retry.valid()
 	ln.Concurrency = max(1, ln.Concurrency)
 	ln.Burst = max(1, ln.Burst)
-	s := &spec{Lane: ln, memory: memory}
+	s := &spec{Lane: ln, memory: memory, digester: digester(&ln)}
 	if ln.Rate > 0 && ln.Rate != rate.Inf {
 		s.limit = rate.NewLimiter(ln.Rate, ln.Burst)
 	}
@@ -98,6 +99,9 @@ func (l *lane) set(to *spec) (closing target.Target) {
 			l.lookAgain()
 			l.distrustStored()
 		}
+	}
+	if same && (old.Digest != to.Digest || (old.digester == nil) != (to.digester == nil)) {
+		l.dropQueue()
 	}
 	l.setOrder(old, to, same)
 	l.kick()

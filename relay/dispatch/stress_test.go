@@ -45,6 +45,7 @@ func (c *chaos) answer(m *target.Message) target.Result {
 // TestEveryDeliveryEndsExactlyOnceWhateverHappens has targets fail in all ways,
 // commits come out of order, fail and be late, claims fail, operators hold,
 // release, discard and retry, configs be reloaded, and the relay be restarted.
+// One of the targets is in an order, another gets digests.
 // The world fails the test when a delivery is tried twice at the same time or
 // after it was taken.
 func TestEveryDeliveryEndsExactlyOnceWhateverHappens(t *testing.T) {
@@ -54,10 +55,18 @@ func TestEveryDeliveryEndsExactlyOnceWhateverHappens(t *testing.T) {
 			names := []string{"a", "b", "c"}
 			lanes := func(skip int) (all []Lane) {
 				for i, name := range names {
-					if i != skip {
-						hook := w.target(c.answer)
-						all = append(all, Lane{Name: name, Target: hook, Concurrency: 1 + c.n(8), Retry: Schedule{MaxAge: 1000 * time.Hour}})
+					if i == skip {
+						continue
 					}
+					ln := Lane{Name: name, Target: w.target(c.answer), Concurrency: 1 + c.n(8), Retry: Schedule{MaxAge: 1000 * time.Hour}}
+					switch name {
+					case "b":
+						ln.Order, ln.OrderedBy = func(ev *event.Event) (string, error) { return fmt.Sprint(ev.ID.Seq() % 20), nil }, "rest"
+					case "c":
+						ln.Target = w.gatherer(c.answer, func(ms []*target.Message) target.Result { return c.answer(ms[0]) })
+						ln.Digest = Digest{Every: time.Duration(c.n(2)) * time.Second, Max: 5}
+					}
+					all = append(all, ln)
 				}
 				return all
 			}

@@ -16,7 +16,7 @@ func (l *lane) open() bool {
 // startWorkers starts as many as there is work for. Workers end when there is
 // none, so an idle lane has no goroutine.
 func (l *lane) startWorkers() {
-	for l.running-l.busy < l.queue.n && l.open() && l.running+l.ending < l.spec.Concurrency {
+	for l.running-l.busy < l.works() && l.open() && l.running+l.ending < l.spec.Concurrency {
 		if l.spec.limit != nil && l.running > l.busy {
 			return // one at a time: most would find no token
 		}
@@ -65,6 +65,11 @@ func (l *lane) rearm(now time.Time) {
 	consider(l.sweepAt)
 	if l.throttled {
 		consider(l.tokenAt)
+	}
+	if !l.held() {
+		for _, c := range l.digests {
+			consider(c.due)
+		}
 	}
 	switch {
 	case l.spec == nil:

@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -25,10 +24,12 @@ const (
 // none, or none may be tried now.
 func (l *lane) worker() {
 	for {
-		it, s, inTime := l.next()
+		it, more, s, inTime := l.next()
 		switch {
 		case s == nil:
 			return
+		case more != nil:
+			l.tryTogether(s, append(more, it))
 		case inTime:
 			l.try(s, it, false)
 		default:
@@ -37,35 +38,49 @@ func (l *lane) worker() {
 	}
 }
 
-// next hands out the next delivery, or ends the worker (s is nil). A delivery
-// whose time is up costs no token.
-func (l *lane) next() (it item, s *spec, inTime bool) {
+// next hands out the next delivery, with more that leave together with it, or
+// ends the worker (s is nil). A delivery whose time is up costs no token.
+func (l *lane) next() (it item, more []item, s *spec, inTime bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.open() && l.queue.n > 0 {
+	for l.open() {
 		now := l.d.now()
-		first := l.queue.at(0)
+		q, c := l.source(now)
+		if q == nil {
+			break
+		}
+		first := q.at(0)
 		if !l.mayStart(first.Key) {
-			l.park(l.queue.pop())
+			a := first.Key.Address
+			l.park(q.pop())
+			if c != nil {
+				l.thinned(a, c, now)
+			}
 			continue
 		}
 		if inTime = !l.expired(&first.Pending, now); inTime && !l.token(now) {
 			break
 		}
-		it, s = l.queue.pop(), l.spec
+		it, s = q.pop(), l.spec
 		l.started(it.Key)
+		if c != nil {
+			if inTime {
+				more = l.gather(c, now)
+			}
+			l.thinned(it.Key.Address, c, now)
+		}
 		l.busy++
 		s.begin()
 		if s.limit != nil {
 			l.startWorkers() // the next one waits for the next token
 		}
-		return it, s, inTime
+		return it, more, s, inTime
 	}
 	l.running--
 	if l.held() || l.wantsClerk() {
 		l.kick()
 	}
-	return item{}, nil, false
+	return item{}, nil, nil, false
 }
 
 // token reports whether the rate allows an attempt now. It reserves the next
@@ -92,7 +107,7 @@ func (l *lane) expired(p *outbox.Pending, now time.Time) bool {
 	if !l.spec.Retry.over(p.Attempts, now.Sub(p.CreatedAt)) {
 		return false
 	}
-	_, asked := l.byHand[p.Key]
+	_, asked := l.alone[p.Key]
 	return !asked
 }
 
@@ -100,32 +115,36 @@ func (l *lane) expired(p *outbox.Pending, now time.Time) bool {
 func (l *lane) try(s *spec, it item, probe bool) {
 	ev, err := decoded(it.Event, l.d.cfg.Decode)
 	if err != nil {
-		l.d.log.Error("stored event cannot be decoded", "event_id", it.Key.Event.String(), "target", l.name)
-		l.giveUp(s, it, reasonUnreadable, probe)
+		l.unreadable(s, it, probe)
 		return
 	}
 	t := attempt{item: it, s: s, probe: probe, begun: l.d.now()}
 	start := time.Now() // its end tells how long it took, whatever happens to the clock
-	failpoint.Hit(failpoint.BeforeSend)
-	t.res, t.panicked = send(l.d.sendCtx, s.Target, &target.Message{
-		DeliveryID: it.Key.String(),
-		Recipient:  it.Key.Address.Recipient(),
-		Attempt:    it.Attempts + 1,
-		Event:      ev,
-		Now:        t.begun,
-	})
-	failpoint.Hit(failpoint.AfterSend)
+	m := message(&it, ev, t.begun)
+	t.res, t.panicked = send(func() target.Result { return s.Target.Send(l.d.sendCtx, m) })
+	l.answered(&t, start)
+}
+
+// unreadable gives up a delivery whose event is damaged.
+func (l *lane) unreadable(s *spec, it item, probe bool) {
+	l.d.log.Error("stored event cannot be decoded", "event_id", it.Key.Event.String(), "target", l.name)
+	l.giveUp(s, it, reasonUnreadable, probe)
+}
+
+// answered goes on with an attempt that has come back from the target.
+func (l *lane) answered(t *attempt, start time.Time) {
 	t.ended, t.took = l.d.now(), time.Since(start)
 	if l.d.sendCtx.Err() != nil && t.res.Outcome != event.Delivered && t.res.Outcome != event.Rejected {
 		t.interrupted = true
 		t.res = target.Result{Outcome: event.Retry, Reason: reasonInterrupted, Tries: t.res.Tries}
 	}
-	l.settle(&t)
+	l.settle(t)
 }
 
 // attempt is one try on its way from the target to the store.
 type attempt struct {
 	item
+	more         []item // made for these as well
 	s            *spec
 	probe        bool
 	interrupted  bool // by our shutdown: says nothing about the target
@@ -137,13 +156,15 @@ type attempt struct {
 
 // send makes the attempt. A panic is a defect of ours and not of the message or
 // the target, so the delivery stays and is tried again.
-func send(ctx context.Context, t target.Target, m *target.Message) (res target.Result, panicked error) {
+func send(attempt func() target.Result) (res target.Result, panicked error) {
 	defer func() {
 		if p := recover(); p != nil {
 			res, panicked = target.Result{Outcome: event.Retry, Reason: reasonPanic}, describe(p)
 		}
 	}()
-	res = t.Send(ctx, m)
+	failpoint.Hit(failpoint.BeforeSend)
+	res = attempt()
+	failpoint.Hit(failpoint.AfterSend)
 	if res.Outcome < event.Delivered || res.Outcome > event.Held {
 		res.Outcome = event.Retry
 	}
@@ -162,20 +183,17 @@ func describe(p any) error {
 // settle draws the consequences of an attempt, for the delivery and for the
 // target, and records it.
 func (l *lane) settle(t *attempt) {
-	a := t.outcome(l.d.cfg.Rand())
+	r := l.d.cfg.Rand() // one for all, so that what failed together is due together
+	a := t.outcome(&t.item, r)
 	s := t.s
-	s.m.attempts[a.Outcome].Inc()
-	s.m.attemptSeconds.Observe(a.Duration.Seconds())
-	if a.Outcome == event.Delivered {
-		s.m.deliverySeconds.Observe(age(t.ended, t.CreatedAt).Seconds())
-	}
+	t.count()
 
 	l.mu.Lock()
 	l.busy--
-	l.bytes -= t.size
 	l.ending++
-	if l.byHand != nil {
-		delete(l.byHand, t.Key)
+	l.letGo(t, &t.item)
+	for i := range t.more {
+		l.letGo(t, &t.more[i])
 	}
 	if t.probe {
 		l.probing = false
@@ -194,27 +212,65 @@ func (l *lane) settle(t *attempt) {
 	if seen.held || seen.released {
 		l.tellHold()
 	}
-	l.d.record(&ending{l: l, m: s.m, a: a, created: t.CreatedAt, kind: t.Event.Kind})
+	var shared *place
+	if t.more != nil {
+		shared = &place{left: 1 + len(t.more)}
+	}
+	l.d.record(&ending{l: l, m: s.m, a: a, place: shared, created: t.CreatedAt.UnixNano(), kind: t.Event.Kind})
+	for i := range t.more {
+		it := &t.more[i]
+		l.d.record(&ending{l: l, m: s.m, a: t.outcome(it, r), place: shared, created: it.CreatedAt.UnixNano(), kind: it.Event.Kind})
+	}
 }
 
-// outcome is what the store will be told. r is the jitter.
-func (t *attempt) outcome(r float64) outbox.Attempt {
+// count counts the attempt: one of each delivery it was made for.
+func (t *attempt) count() {
+	m := t.s.m
+	m.attempts[t.res.Outcome].Add(float64(1 + len(t.more)))
+	m.attemptSeconds.Observe(t.took.Seconds())
+	if t.res.Outcome == event.Delivered {
+		m.deliverySeconds.Observe(age(t.ended, t.CreatedAt).Seconds())
+		for i := range t.more {
+			m.deliverySeconds.Observe(age(t.ended, t.more[i].CreatedAt).Seconds())
+		}
+	}
+}
+
+// letGo frees what a delivery took in memory. Of a digest that was rejected each
+// delivery is tried by itself, so that one bad event does not kill the others.
+func (l *lane) letGo(t *attempt, it *item) {
+	l.bytes -= it.size
+	if t.apart() {
+		l.setApart(it.Key)
+	} else if l.alone != nil {
+		delete(l.alone, it.Key)
+	}
+}
+
+// apart reports whether the attempt was of a message that the target will never
+// take, and that can be taken apart.
+func (t *attempt) apart() bool { return t.more != nil && t.res.Outcome == event.Rejected }
+
+// outcome is what the store will be told of a delivery. r is the jitter.
+func (t *attempt) outcome(it *item, r float64) outbox.Attempt {
 	a := outbox.Attempt{
-		Key: t.Key, Number: t.Attempts + 1, At: t.begun, Duration: t.took,
+		Key: it.Key, Number: it.Attempts + 1, At: t.begun, Duration: t.took,
 		Outcome: t.res.Outcome, Status: t.res.Status, Reason: t.res.Reason, Tries: max(1, t.res.Tries),
 	}
 	retry := t.s.Retry
 	switch {
 	case a.Outcome == event.Delivered:
 		a.State = event.Done
+	case t.apart():
+		a.State, a.NextAt, a.Reason = event.Pending, t.ended, a.Reason+reasonApart
 	case a.Outcome == event.Rejected:
 		a.State = event.Dead
-	case retry.over(a.Number, t.ended.Sub(t.CreatedAt)):
+	case retry.over(a.Number, t.ended.Sub(it.CreatedAt)):
 		a.State, a.Reason = event.Dead, retry.tooLate(a.Reason)
 	default:
 		wait := max(retry.Delay(a.Number, r), min(max(t.res.RetryAfter, t.res.NotBefore), target.MaxRetryAfter))
 		a.State, a.NextAt = event.Pending, t.ended.Add(wait)
-		if deadline := t.CreatedAt.Add(retry.MaxAge); a.NextAt.After(deadline) {
+		if deadline := it.CreatedAt.Add(retry.MaxAge); a.NextAt.After(deadline) {
 			a.NextAt = deadline // where it dies, or is pulled forward before
 		}
 	}
@@ -244,7 +300,7 @@ func (l *lane) giveUp(s *spec, it item, reason string, probe bool) {
 
 // death is the end of a delivery to which no attempt was made.
 func (l *lane) death(s *spec, p *outbox.Pending, reason string) *ending {
-	return &ending{l: l, m: s.m, created: p.CreatedAt, kind: p.Event.Kind, a: outbox.Attempt{
+	return &ending{l: l, m: s.m, created: p.CreatedAt.UnixNano(), kind: p.Event.Kind, a: outbox.Attempt{
 		Key: p.Key, Number: p.Attempts, At: l.d.now(), Reason: reason, Tries: 1, State: event.Dead,
 	}}
 }
@@ -259,12 +315,12 @@ func (l *lane) report(t *attempt, a *outbox.Attempt, seen sight) {
 	}
 	switch {
 	case a.State == event.Dead:
-		log.ErrorContext(ctx, "delivery is dead", l.attrs(a)...)
+		log.ErrorContext(ctx, "delivery is dead", l.attrs(t, a)...)
 	case !log.Enabled(ctx, level): // spares what the attributes cost
 	case a.State == event.Done:
-		log.DebugContext(ctx, "delivered", l.attrs(a)...)
+		log.DebugContext(ctx, "delivered", l.attrs(t, a)...)
 	default:
-		log.Log(ctx, level, "attempt failed", l.attrs(a)...)
+		log.Log(ctx, level, "attempt failed", l.attrs(t, a)...)
 	}
 	if t.panicked != nil {
 		log.ErrorContext(ctx, "panic while sending", "delivery_id", a.Key.String(), "target", l.name, "err", t.panicked)
@@ -277,10 +333,13 @@ func (l *lane) report(t *attempt, a *outbox.Attempt, seen sight) {
 	}
 }
 
-func (l *lane) attrs(a *outbox.Attempt) []any {
+func (l *lane) attrs(t *attempt, a *outbox.Attempt) []any {
 	attrs := []any{
 		"delivery_id", a.Key.String(), "event_id", a.Key.Event.String(), "target", l.name,
 		"attempt", a.Number, "outcome", a.Outcome.String(), "status", a.Status,
+	}
+	if t.more != nil {
+		attrs = append(attrs, "count", 1+len(t.more))
 	}
 	if a.Reason != "" {
 		attrs = append(attrs, "err", a.Reason)
