@@ -230,6 +230,14 @@ type Store interface {
 	// Purge erases, in transactions short enough not to delay accepting, what
 	// the retention no longer covers, and says how many bodies and rows that was.
 	Purge(ctx context.Context, r Retention) (int, error)
+	// Forget erases one person: the body, person, subject, ticket and Dedupe of
+	// each event that is hers, and what was refused of her, whole. It is hers when
+	// Person says so, when Holds says so of its body, or when it has the subject or
+	// ticket of one that is hers and is nobody else's. Deliveries of it that are
+	// pending or dead become discarded; what is left tells of no one. When Forget
+	// returns nil, none of it can be found in the store's files either. After an
+	// error some may be left: Forget again does the rest.
+	Forget(ctx context.Context, f Forget) (Forgotten, error)
 	// Check reports whether the store would take a write now.
 	Check(ctx context.Context) error
 	// LastSeq is the greatest Seq ever stored, for event.IDs.Floor.
@@ -242,6 +250,24 @@ type Retention struct {
 	Bodies       time.Time                                        // bodies of events finished before this without a dead delivery
 	Rows         time.Time                                        // rows, dead letters included, finished before this; threads begun before it
 	RefusedAfter func(source string) (before time.Time, keep int) // refused ones older than before, and all but the newest keep
+}
+
+// Forget says whom a store is to forget.
+type Forget struct {
+	Person string
+	Holds  func(body []byte) bool // whether a body tells of her; it is asked of every body
+	// Discard gives up deliveries that are pending or dead, before the bodies go: for
+	// whoever has them in memory. Nil: the store does.
+	Discard func(ctx context.Context, list []StoredDelivery) error
+	Now     time.Time
+}
+
+// Forgotten is what was erased.
+type Forgotten struct {
+	Events    int // that have lost what told of her
+	Discarded int // deliveries that were pending or dead
+	Refused   int
+	Sealed    int // refused ones that stay: their sender encrypted them, and nobody can look whose they are
 }
 
 // Filter selects for a list. Zero fields select everything; fields that are set

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -52,7 +54,12 @@ func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
 	if p.erased == 0 {
 		return 0, nil
 	}
-	return p.erased, s.truncateWAL(ctx)
+	err := s.truncateWAL(ctx, 10)
+	if errors.Is(err, errReadAllTheTime) { // the next purge does it
+		s.log.Warn("erased rows are still in the write-ahead log: somebody reads all the time")
+		err = nil
+	}
+	return p.erased, err
 }
 
 // purge is one Purge under way.
@@ -228,8 +235,8 @@ func (p *purge) refused(ctx context.Context, source, before int64, keep int) (bo
 
 // truncateWAL empties the WAL, which still has what was erased. Most of that is
 // done beside the writer; the last step is tried while nobody reads, and left
-// to the next purge when somebody always does.
-func (s *Store) truncateWAL(ctx context.Context) error {
+// to the next time when somebody always does.
+func (s *Store) truncateWAL(ctx context.Context, tries int) error {
 	c, err := dial(s.cfg.Path, "")
 	if err != nil {
 		return fault("checkpoint", err)
@@ -241,7 +248,7 @@ func (s *Store) truncateWAL(ctx context.Context) error {
 	if err != nil {
 		return fault("checkpoint", err)
 	}
-	for range 10 {
+	for range tries {
 		busy, err := s.truncateOnce(ctx)
 		if err != nil || !busy {
 			return err
@@ -252,9 +259,11 @@ func (s *Store) truncateWAL(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	s.log.Warn("erased rows are still in the write-ahead log: somebody reads all the time")
-	return nil
+	return errReadAllTheTime
 }
+
+// errReadAllTheTime says that what was erased is still in the WAL.
+var errReadAllTheTime = fmt.Errorf("%w: what was erased is still in the write-ahead log: somebody reads all the time", event.ErrUnavailable)
 
 func (s *Store) truncateOnce(ctx context.Context) (busy bool, err error) {
 	if err := s.gate.enter(ctx); err != nil {

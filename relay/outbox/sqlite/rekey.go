@@ -62,7 +62,7 @@ func Rekey(ctx context.Context, cfg Config, done func(bodies int)) (r Rekeyed, e
 	if err != nil {
 		return r, err
 	}
-	return r, s.truncateWAL(ctx)
+	return r, s.truncateWAL(ctx, 500)
 }
 
 // openThere is Open for a store that must be there.
