@@ -30,6 +30,7 @@ func (r *Relay) adminConfig() admin.Config {
 		Release:  r.dispatch.Release,
 		SendTest: r.sendTest,
 		Explain:  r.explain,
+		Forget:   r.forget,
 		Reload: func(ctx context.Context) error {
 			return invalid(r.Reload(ctx))
 		},

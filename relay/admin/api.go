@@ -84,6 +84,9 @@ type Config struct {
 	// reads no more of it than the source may send.
 	Explain func(ctx context.Context, source string, body io.Reader) (any, error)
 
+	// Forget erases one person, by the customer id, wherever it is kept.
+	Forget func(ctx context.Context, person string) (outbox.Forgotten, error)
+
 	// Users may sign in, by HTTP Basic. Nil or none: everybody who can connect is
 	// an operator, for a listener on loopback and no other.
 	Users func() []User

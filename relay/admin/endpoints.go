@@ -37,7 +37,7 @@ func (a *api) changes() []endpoint {
 	var list []endpoint
 	add := func(there bool, path, action string, do func(*call) (any, error), params ...string) {
 		if there {
-			list = append(list, endpoint{method: "POST", path: path, action: action, do: do, params: params, body: action == "explain"})
+			list = append(list, endpoint{method: "POST", path: path, action: action, do: do, params: params, body: action == "explain" || action == "forget"})
 		}
 	}
 	add(a.Reload != nil, "/-/reload", "reload", a.reload)
@@ -50,6 +50,7 @@ func (a *api) changes() []endpoint {
 	add(a.Hold != nil, "/api/v1/targets/{name}/hold", "hold", a.hold, "reason")
 	add(a.Release != nil, "/api/v1/targets/{name}/release", "release", a.release)
 	add(a.SendTest != nil, "/api/v1/targets/{name}/send-test", "send-test", a.sendTest, "source")
+	add(a.Forget != nil, "/api/v1/forget", "forget", a.forget)
 	add(a.Explain != nil, "/api/v1/explain", "explain", a.explain, "source")
 	return list
 }
