@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"invitation-relay/relay/admin"
+	"invitation-relay/relay/config"
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/outbox/sqlite"
 )
 
 // personField is where a body tells who a person is, at any depth.
@@ -22,6 +24,21 @@ const forgotten = "the person was forgotten"
 
 // busyFor is between two looks at an attempt that is under way.
 const busyFor = 50 * time.Millisecond
+
+// Forget erases one person, by her customer id, from the store of a config whose
+// relay is stopped.
+func Forget(ctx context.Context, cfg *config.Config, person string) (done outbox.Forgotten, err error) {
+	keys, err := cfg.Store.RawKeys()
+	if err != nil {
+		return done, fmt.Errorf("store.encryption_keys: %w", err)
+	}
+	s, err := sqlite.OpenThere(ctx, sqlite.Config{Path: cfg.StorePath(), Keys: keys, Dedupe: longestWindow(cfg)})
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return s.Forget(ctx, outbox.Forget{Person: person, Holds: tellsOf(person), Now: time.Now()})
+}
 
 // forget erases one person while the relay runs. Her deliveries are given up
 // first, so that nothing of her is in memory; one whose attempt is under way is

@@ -57,9 +57,18 @@ func (a *adminAPI) post(ctx context.Context, q url.Values, path ...string) (json
 	return a.do(ctx, http.MethodPost, q, path)
 }
 
+// postBody is post of what must stand in no URL.
+func (a *adminAPI) postBody(ctx context.Context, body []byte, path ...string) (json.RawMessage, error) {
+	return a.ask(ctx, http.MethodPost, nil, bytes.NewReader(body), path)
+}
+
 // do makes one request below /api/v1. An error is a *failure in words for an
 // operator; it quotes no query, which may hold a customer id.
 func (a *adminAPI) do(ctx context.Context, method string, q url.Values, path []string) (json.RawMessage, error) {
+	return a.ask(ctx, method, q, nil, path)
+}
+
+func (a *adminAPI) ask(ctx context.Context, method string, q url.Values, content io.Reader, path []string) (json.RawMessage, error) {
 	escaped := make([]string, len(path))
 	for i, p := range path {
 		escaped[i] = url.PathEscape(p)
@@ -68,7 +77,7 @@ func (a *adminAPI) do(ctx context.Context, method string, q url.Values, path []s
 	if len(q) > 0 {
 		at += "?" + q.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, at, nil)
+	req, err := http.NewRequestWithContext(ctx, method, at, content)
 	if err != nil {
 		return nil, fmt.Errorf("ask the relay: %w", withoutURL(err))
 	}

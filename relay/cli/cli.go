@@ -79,6 +79,7 @@ usage:
   invitation-relay deliveries …              list, show, retry and discard its deliveries
   invitation-relay events …                  list, show and replay what came in
   invitation-relay backup -c relay.yaml X    copy the store, while it runs
+  invitation-relay forget --cifcod ID        erase one person from the store
   invitation-relay store --help              change the store's key, save a damaged one
   invitation-relay simulate -c relay.yaml    be the vendor, and send a sample
   invitation-relay schema                    print the JSON Schema of the config
@@ -111,7 +112,7 @@ func newRoot(w *world) *cobra.Command {
 	root.SetErr(w.stderr)
 	root.AddCommand(newServe(w), newCheck(w), newInit(w), newDemo(w), newSimulate(w), newVersion(w))
 	root.AddCommand(newExplain(w), newTest(w), newDiff(w), newSchema(w), newCompletion(w), newDoctor(w))
-	root.AddCommand(newEvents(w), newDeliveries(w), newTargets(w), newBackup(w), newStore(w))
+	root.AddCommand(newEvents(w), newDeliveries(w), newTargets(w), newBackup(w), newForget(w), newStore(w))
 	root.CompletionOptions.DisableDefaultCmd = true // ours explains itself as the others do
 	withCompletion(w, root)
 	setHelp(root, rootHelp)

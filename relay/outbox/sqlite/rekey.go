@@ -31,7 +31,7 @@ func Rekey(ctx context.Context, cfg Config, done func(bodies int)) (r Rekeyed, e
 	if len(cfg.Keys) == 0 {
 		return r, errors.New("there is no key to encrypt with")
 	}
-	s, err := openThere(ctx, cfg)
+	s, err := OpenThere(ctx, cfg)
 	if err != nil {
 		return r, err
 	}
@@ -65,8 +65,8 @@ func Rekey(ctx context.Context, cfg Config, done func(bodies int)) (r Rekeyed, e
 	return r, s.truncateWAL(ctx, 500)
 }
 
-// openThere is Open for a store that must be there.
-func openThere(ctx context.Context, cfg Config) (*Store, error) {
+// OpenThere is Open for a store that must be there.
+func OpenThere(ctx context.Context, cfg Config) (*Store, error) {
 	if _, err := os.Stat(cfg.Path); err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err // who called knows the path

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"invitation-relay/relay"
+	"invitation-relay/relay/config"
+)
+
+const forgetHelp = `usage: invitation-relay forget --cifcod ID [--json]
+
+Erases one person from the store, whether the relay runs or not: the bodies of
+her events, her id and its hash, the ids of invitation and ticket, and what was
+refused of her. Events that name nobody are hers when they have an invitation or
+ticket of hers. Her deliveries that are pending or dead are discarded; one whose
+attempt is under way is waited for. Events stay, of no one, for the history of
+targets.
+
+What has left the relay is with its receivers, and copies made by backup, or of
+the disk, still have her. What was refused and is encrypted by its sender nobody
+can look into: it goes when keep_refused.for is over.
+
+      --cifcod ID            who; - reads it from standard input, so that it is in
+                             no list of processes
+` + operateHelp + `
+example: echo 4711 | invitation-relay forget -c relay.yaml --cifcod -
+`
+
+func newForget(w *world) *cobra.Command {
+	var o operation
+	var person string
+	cmd := &cobra.Command{
+		Use:  "forget",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if person == "-" {
+				line, _ := bufio.NewReader(w.stdin).ReadString('\n')
+				person = strings.TrimSpace(line)
+			}
+			if person == "" {
+				return wrongUsage("nobody is named", "--cifcod ID, or --cifcod - to read it from standard input")
+			}
+			return forget(cmd, w, &o, person)
+		},
+	}
+	o.addFlags(cmd)
+	cmd.Flags().StringVar(&person, "cifcod", "", "")
+	setHelp(cmd, forgetHelp)
+	return cmd
+}
+
+// forgottenJSON is what was erased, as the API says it.
+type forgottenJSON struct {
+	Events    int `json:"events"`
+	Discarded int `json:"discarded"`
+	Refused   int `json:"refused"`
+	Sealed    int `json:"sealed"`
+}
+
+// forget asks the relay that runs, and does it itself when none does: the lock
+// of the store keeps both from happening.
+func forget(cmd *cobra.Command, w *world, o *operation, person string) error {
+	api, err := o.api(cmd, w)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]string{"cifcod": person})
+	if err != nil {
+		return err
+	}
+	var done forgottenJSON
+	answer, err := api.postBody(cmd.Context(), body, "forget")
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) && o.admin == "":
+		done, err = forgetAlone(cmd.Context(), w, o.configFile, person)
+	case err == nil && json.Unmarshal(answer, &done) != nil:
+		err = api.stranger()
+	}
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return writeJSON(w.stdout, done)
+	}
+	fmt.Fprintf(w.stdout, "forgotten: %d events and %d refused requests; %d deliveries that were pending or dead are discarded\n", done.Events, done.Refused, done.Discarded)
+	if done.Sealed > 0 {
+		fmt.Fprintf(w.stdout, "%d refused requests stay until keep_refused.for is over: their sender encrypted them, and nobody can look whose they are\n", done.Sealed)
+	}
+	return nil
+}
+
+// forgetAlone is for a relay that is stopped.
+func forgetAlone(ctx context.Context, w *world, file, person string) (forgottenJSON, error) {
+	cfg, problems := config.Load(file, config.Options{Lookup: w.lookup})
+	if err := unreadable(problems); err != nil {
+		return forgottenJSON{}, err
+	}
+	if err := problems.Err(); err != nil {
+		return forgottenJSON{}, &failure{code: exitFailed, err: err, hint: "invitation-relay check -c " + file + " also shows the warnings"}
+	}
+	done, err := relay.Forget(ctx, cfg, person)
+	if err != nil {
+		return forgottenJSON{}, aboutStore("forget", err)
+	}
+	return forgottenJSON(done), nil
+}
