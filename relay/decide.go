@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"invitation-relay/relay/admin"
 	"invitation-relay/relay/dispatch"
@@ -58,8 +59,11 @@ func (r *Relay) discard(ctx context.Context, was []outbox.StoredDelivery) []erro
 	})
 }
 
+// overridesAtOnce is how many deliveries are read again at the same time.
+const overridesAtOnce = 16
+
 // override hands all decisions to dispatch before it waits for the first of
-// them, so that they share commits.
+// them, many at a time, so that they share commits.
 func (r *Relay) override(ctx context.Context, was []outbox.StoredDelivery, to event.State, reason string, allowed func(*outbox.StoredDelivery) error) []error {
 	type answer struct {
 		i   int
@@ -68,10 +72,17 @@ func (r *Relay) override(ctx context.Context, was []outbox.StoredDelivery, to ev
 	answers := make(chan answer, len(was)) // an answer that comes too late must not block who gives it
 	errs := make([]error, len(was))
 	waiting := map[int]bool{}
+	slots := make(chan struct{}, overridesAtOnce)
+	var handing sync.WaitGroup
+	defer handing.Wait()
 	for i := range was {
 		if errs[i] = allowed(&was[i]); errs[i] == nil {
 			waiting[i] = true
-			r.dispatch.Override(was[i], to, reason, func(err error) { answers <- answer{i, err} })
+			slots <- struct{}{}
+			handing.Go(func() {
+				defer func() { <-slots }()
+				r.dispatch.Override(was[i], to, reason, func(err error) { answers <- answer{i, err} })
+			})
 		}
 	}
 	for len(waiting) > 0 {

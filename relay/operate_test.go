@@ -177,7 +177,7 @@ func TestChangesOfManyShareCommits(t *testing.T) {
 		path string
 		most int
 	}{
-		{"/api/v1/deliveries/retry?target=hook&state=pending", 100}, // each is read once more before, while the last ones are committed
+		{"/api/v1/deliveries/retry?target=hook&state=pending", 150}, // each is read once more before, while the last ones are committed
 		{"/api/v1/events/replay?target=hook", 60}, // 64 at once, and what they left in the queue
 	} {
 		before := commits()

@@ -25,10 +25,13 @@ func (r *Relay) replay(ctx context.Context, ids []event.ID, refused bool, to []s
 	out := make([]admin.Replayed, len(ids))
 	p := r.plan.Load()
 	for from := 0; from < len(ids); from += replayAtOnce {
+		var puts []func() admin.Replayed
+		for _, id := range ids[from:min(from+replayAtOnce, len(ids))] {
+			puts = append(puts, r.again(ctx, p, id, refused, to)) // ids are given here, one after another
+		}
 		var wg sync.WaitGroup
-		for i := from; i < min(from+replayAtOnce, len(ids)); i++ {
-			put := r.again(ctx, p, ids[i], refused, to) // ids are given here, one after another
-			wg.Go(func() { out[i] = put() })
+		for i, put := range puts { // all read before the first is stored: they share commits
+			wg.Go(func() { out[from+i] = put() })
 		}
 		wg.Wait()
 	}
