@@ -178,7 +178,7 @@ func TestChangesOfManyShareCommits(t *testing.T) {
 		most int
 	}{
 		{"/api/v1/deliveries/retry?target=hook&state=pending", 150}, // each is read once more before, while the last ones are committed
-		{"/api/v1/events/replay?target=hook", 60}, // 64 at once, and what they left in the queue
+		{"/api/v1/events/replay?target=hook", 60},                   // 64 at once, and what they left in the queue
 	} {
 		before := commits()
 		var c struct{ Matched, Changed int }

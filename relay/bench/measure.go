@@ -32,7 +32,6 @@ type figures struct {
 	start          time.Duration
 	idleMB, peakMB float64
 	rate           float64       // events a second, sent as fast as they are accepted
-	delivered      float64       // events a second until the last has arrived
 	cpu            time.Duration // of the process, an event
 	at500, at2000  latencies
 	lost, refused  int

@@ -20,7 +20,7 @@ type process struct {
 }
 
 func start(ctx context.Context, bin string, args ...string) (*process, error) {
-	p := &process{cmd: exec.CommandContext(ctx, bin, args...), exited: make(chan struct{})}
+	p := &process{cmd: exec.CommandContext(ctx, bin, args...), exited: make(chan struct{})} //nolint:gosec // our own binaries
 	p.cmd.Stderr = os.Stderr
 	if err := p.cmd.Start(); err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (r *report) text(w io.Writer) error {
 	c, f := &r.ceiling, &r.relay
 	row := func(what, ceiling, relay, ratio string) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", what, ceiling, relay, ratio)
-	} //nolint:errcheck // Flush says it
+	}
 	ratio := func(x, y float64) string { return fmt.Sprintf("%.2f x", x/y) }
 	row("one HTTP target, one rule", "ceiling", "relay", "")
 	row("accepted, 64 connections", fmt.Sprintf("%.0f/s", c.rate), fmt.Sprintf("%.0f/s", f.rate), ratio(f.rate, c.rate))

@@ -153,7 +153,7 @@ func newRelay(t *testing.T, sink string, s settings) *relay {
 func (r *relay) launch(t *testing.T, env ...string) {
 	t.Helper()
 	args := append(append([]string{}, r.before...), binary(t, r.tags), "serve", "-c", r.config)
-	r.cmd = exec.Command(args[0], args[1:]...) //nolint:noctx // our own binary; it must outlive no context but the test's cleanup
+	r.cmd = exec.Command(args[0], args[1:]...)
 	r.cmd.Env = append(os.Environ(), env...)
 	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
