@@ -87,6 +87,7 @@ func (p *plan) lanes() []dispatch.Lane {
 			Rate:  rate.Limit(t.Rate.PerSecond()),
 			Retry: dispatch.Schedule{Initial: t.Retry.Initial, Max: t.Retry.Max, MaxAge: t.Retry.MaxAge},
 			Order: p.order[t.Name], OrderedBy: t.OrderedBy,
+			Digest: dispatch.Digest{Every: t.Digest.Every, Max: t.Digest.Max},
 		})
 	}
 	return lanes

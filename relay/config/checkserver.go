@@ -91,7 +91,7 @@ func (k *checker) store() {
 	const hint = "sqlite:relay.db, a file relative to this one, or sqlite:/var/lib/relay/relay.db"
 	switch {
 	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
-		k.wrong("store.url", "PostgreSQL is "+notYet, hint)
+		k.wrong("store.url", "PostgreSQL is not yet supported", hint)
 	case !sqlite:
 		k.wrong("store.url", "must begin with sqlite:", hint)
 	case file == "" || strings.HasSuffix(file, "/"):

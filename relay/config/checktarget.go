@@ -27,7 +27,20 @@ func (k *checker) targets() {
 		k.lasts(at+".digest.every", t.Digest.Every, 0, day)
 		k.between(at+".digest.max", t.Digest.Max, 1, 1000)
 		k.shape(at, t)
+		k.digest(at+".digest", t)
 		k.settings(at+"."+t.Kind(), t)
+	}
+}
+
+// digest says where a digest cannot be, or does not do what one might expect.
+func (k *checker) digest(at string, t *Target) {
+	switch kd := t.Kind(); {
+	case t.Digest.Every <= 0:
+	case kd != "slack" && kd != "email":
+		k.wrong(at+".every", "a target of kind "+kd+" takes one event at a time", "leave digest out; slack and email can put several events into one message")
+	case t.OrderedBy != "":
+		k.doubt(at+".every", "with ordered_by a digest holds one event of each key: the next waits for the message to be delivered",
+			"leave ordered_by out: the events of a digest are in their order anyway")
 	}
 }
 

@@ -145,12 +145,7 @@ func (d *decoder) section(a at, n *yaml.Node, v reflect.Value) bool {
 			d.unknownKey(a, e, v.Type())
 			continue
 		}
-		field, at := v.Field(i), a.key(e.name)
-		before := reflect.New(field.Type()).Elem()
-		before.Set(field)
-		if d.value(at, e.key, e.value, field) {
-			d.refuseLater(at, before, field)
-		}
+		d.value(a.key(e.name), e.key, e.value, v.Field(i))
 	}
 	return true
 }
