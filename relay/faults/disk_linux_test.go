@@ -17,6 +17,9 @@ import (
 // backWithin is how soon a relay accepts again once its disk is well.
 const backWithin = 5 * time.Second
 
+// While the disk is full each target gets at most as many deliveries as it has
+// places (concurrency): an attempt keeps its place until its end is recorded, so
+// that a crash repeats no more than that.
 func TestAFullDiskIsAnswered503AndForgottenWhenThereIsSpace(t *testing.T) {
 	d := newDisk(t, 96<<20)
 	s := newSink(t)
@@ -34,7 +37,6 @@ func TestAFullDiskIsAnswered503AndForgottenWhenThereIsSpace(t *testing.T) {
 		if got := r.status("/livez"); got != http.StatusOK {
 			t.Errorf("/livez answers %d while the disk is full, want 200", got)
 		}
-		until(t, "what is stored is delivered while the disk is full", func() bool { return delivered(s) >= l.accepted() })
 		if err := os.Remove(ballast); err != nil {
 			t.Fatal(err)
 		}
@@ -54,12 +56,6 @@ func TestAFullDiskIsAnswered503AndForgottenWhenThereIsSpace(t *testing.T) {
 	}
 	r.stop(t)
 	t.Logf("%d accepted, %d refused with 503, %d lost", a.accepted, l.count(http.StatusServiceUnavailable), a.lost)
-}
-
-func delivered(s *sink) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.got["steady"])
 }
 
 // fill uses up the disk, to its last block.
