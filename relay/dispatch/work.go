@@ -43,7 +43,7 @@ func (l *lane) worker() {
 func (l *lane) next() (it item, more []item, s *spec, inTime bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.open() {
+	for (l.queue.n > 0 || len(l.digests) > 0) && l.open() {
 		now := l.d.now()
 		q, c := l.source(now)
 		if q == nil {
