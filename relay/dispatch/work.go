@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"fmt"
-	"log/slog"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -303,46 +302,4 @@ func (l *lane) death(s *spec, p *outbox.Pending, reason string) *ending {
 	return &ending{l: l, m: s.m, created: p.CreatedAt.UnixNano(), kind: p.Event.Kind, a: outbox.Attempt{
 		Key: p.Key, Number: p.Attempts, At: l.d.now(), Reason: reason, Tries: 1, State: event.Dead,
 	}}
-}
-
-// report logs an attempt: a failure that repeats once only, so that a target
-// that fails for days does not flood.
-func (l *lane) report(t *attempt, a *outbox.Attempt, seen sight) {
-	log, ctx := l.d.log, l.d.sendCtx
-	level := slog.LevelDebug
-	if t.interrupted || seen.newReason {
-		level = slog.LevelWarn
-	}
-	switch {
-	case a.State == event.Dead:
-		log.ErrorContext(ctx, "delivery is dead", l.attrs(t, a)...)
-	case !log.Enabled(ctx, level): // spares what the attributes cost
-	case a.State == event.Done:
-		log.DebugContext(ctx, "delivered", l.attrs(t, a)...)
-	default:
-		log.Log(ctx, level, "attempt failed", l.attrs(t, a)...)
-	}
-	if t.panicked != nil {
-		log.ErrorContext(ctx, "panic while sending", "delivery_id", a.Key.String(), "target", l.name, "err", t.panicked)
-	}
-	if seen.held {
-		log.ErrorContext(ctx, "target on hold", "target", l.name, "err", t.res.Reason)
-	}
-	if seen.released {
-		log.InfoContext(ctx, "target released", "target", l.name, "held_for", seen.heldFor.Round(time.Second).String())
-	}
-}
-
-func (l *lane) attrs(t *attempt, a *outbox.Attempt) []any {
-	attrs := []any{
-		"delivery_id", a.Key.String(), "event_id", a.Key.Event.String(), "target", l.name,
-		"attempt", a.Number, "outcome", a.Outcome.String(), "status", a.Status,
-	}
-	if t.more != nil {
-		attrs = append(attrs, "count", 1+len(t.more))
-	}
-	if a.Reason != "" {
-		attrs = append(attrs, "err", a.Reason)
-	}
-	return attrs
 }
