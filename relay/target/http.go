@@ -27,7 +27,7 @@ import (
 //	webhook-timestamp  when the try was made, Unix seconds
 //	webhook-signature  of Standard Webhooks, one per secret in sign, if any
 //	Idempotency-Key    the delivery's id
-//	traceparent        the delivery's trace (W3C Trace Context)
+//	traceparent        the event's trace (W3C Trace Context)
 //	webhook-kind       replayed, test or alarm; none for an event as it was received
 //
 // Redirects are not followed: a POST would arrive as a GET without its body.
@@ -217,7 +217,7 @@ func (h *HTTP) request(a *attempt, m *Message) (*http.Request, []byte, error) {
 			return nil, nil, fmt.Errorf("url cannot be filled in for this event: %w", err)
 		}
 	}
-	a.once = [3]string{m.Event.ID.String(), m.DeliveryID, traceparent(m.DeliveryID)}
+	a.once = [3]string{m.Event.ID.String(), m.DeliveryID, traceparent(m)}
 	now := time.Now()
 	a.each = stamp{signers: h.signers, id: a.once[0], body: body, now: m.Now, start: now}
 	if m.Now.IsZero() {

@@ -44,7 +44,7 @@ func (h *HTTP) Preview(m *Message) (Preview, error) {
 		case "Webhook-Signature":
 			line.Value = strings.Join(slices.Repeat([]string{"v1,[signature]"}, len(h.signers)), " ")
 		case "Traceparent":
-			line.Value = traceparent(m.DeliveryID)[:len("00-")+32] + "-[span]-01"
+			line.Value = traceparent(m)[:len("00-")+32] + "-[span]-01"
 		}
 	}
 	for _, t := range h.texts {

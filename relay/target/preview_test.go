@@ -83,7 +83,7 @@ func TestPreviewOfHTTPIsWhatIsSentWithoutItsSecrets(t *testing.T) {
 	const want = `Authorization: [redacted]
 Content-Type: application/json
 Idempotency-Key: 0198c5a2-4f10-7abc-8def-0123456789ab.case-api
-Traceparent: 00-487b51e6d3562ae3df47173ad40d57b4-[span]-01
+Traceparent: 00-0198c5a24f107abc37bc048d159e26ae-[span]-01
 User-Agent: invitation-relay/1.2.3
 Webhook-Id: 0198c5a2-4f10-7abc-8def-0123456789ab
 Webhook-Signature: v1,[signature] v1,[signature]

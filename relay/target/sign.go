@@ -1,10 +1,10 @@
 package target
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -58,17 +58,20 @@ func (s *stamp) set(h http.Header) {
 }
 
 // traceparent is a W3C Trace Context header (level 1, version 00) for one
-// attempt: the trace is the delivery's, the same on every attempt, so that the
-// receiver's side of a delivery can be found in one place; the span is new. The
-// sampled flag is set, else receivers that follow their caller keep nothing.
-func traceparent(deliveryID string) string {
+// attempt: the trace is the event's, the same on every attempt, so that all that
+// came of a webhook can be found in one place; the span is the attempt's own.
+// Where nobody traces here the sampled flag is set, else receivers that follow
+// their caller keep nothing.
+func traceparent(m *Message) string {
+	if m.Traceparent != "" {
+		return m.Traceparent
+	}
 	var b [55]byte
-	trace := sha256.Sum256([]byte("trace of delivery " + deliveryID))
 	var span [8]byte
-	_, _ = rand.Read(span[:]) // never fails (crypto/rand)
-	span[0] |= 1              // all zero is not valid; nor for the trace, which is a hash
+	trace := m.Event.ID.Trace()
+	binary.BigEndian.PutUint64(span[:], rand.Uint64()|1) //nolint:gosec // a name, guards nothing; all zero is not valid
 	copy(b[:], "00-")
-	hex.Encode(b[3:], trace[:16])
+	hex.Encode(b[3:], trace[:])
 	b[35] = '-'
 	hex.Encode(b[36:], span[:])
 	copy(b[52:], "-01")

@@ -60,6 +60,9 @@ type Message struct {
 	Attempt    int    // 1 for the first
 	Event      *event.Event
 	Now        time.Time
+	// Traceparent is the attempt's span, where somebody traces; "" is a new one
+	// in the event's trace.
+	Traceparent string
 
 	whole *event.Event // nil, or the event before fields and mask: see wholeInput
 }
