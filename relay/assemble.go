@@ -36,6 +36,7 @@ func (r *Relay) assemble(cfg *config.Config) (*plan, error) {
 		Accept:         r.accept,
 		Refuse:         r.outbox.Refuse,
 		Draining:       r.draining.Load,
+		Tracer:         r.tracer,
 	}
 	for _, s := range cfg.SourcesInOrder() {
 		built, err := newSource(cfg.Env, s)

@@ -17,6 +17,7 @@ import (
 	"invitation-relay/relay/intake"
 	"invitation-relay/relay/outbox"
 	"invitation-relay/relay/outbox/sqlite"
+	"invitation-relay/relay/trace"
 )
 
 // New opens the store and listens, so that the addresses are known and a port
@@ -31,7 +32,12 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (*Relay, error) 
 	r.metrics = newMetrics(r.reg, opts.Version)
 	r.intake = intake.NewMetrics(r.reg)
 
+	var err error
+	if r.tracer, err = trace.New(ctx, opts.Version, r.log.With("component", "trace")); err != nil {
+		return nil, err
+	}
 	if err := r.open(ctx, cfg); err != nil {
+		r.dropSpans()
 		return nil, err
 	}
 	p, err := r.assemble(cfg)
@@ -72,6 +78,7 @@ func (r *Relay) open(ctx context.Context, cfg *config.Config) error {
 		Decode:   func(ev *event.Event) error { return r.plan.Load().decode(ev) },
 		Grace:    max(time.Second, cfg.Server.ShutdownTimeout*3/4),
 		Observer: r.alarms,
+		Tracer:   r.tracer,
 	})
 	if err := r.dispatch.Load(ctx); err != nil {
 		return errors.Join(fmt.Errorf("read what waits: %w", err), r.Close())
@@ -115,5 +122,14 @@ func (r *Relay) Close() error {
 			_ = l.Close() // closed already when the server was shut down
 		}
 	}
+	r.dropSpans()
 	return r.store.Close()
+}
+
+// dropSpans ends the tracer without waiting for a collector. After flush there
+// is nothing left to drop.
+func (r *Relay) dropSpans() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = r.tracer.Close(ctx)
 }

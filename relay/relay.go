@@ -19,6 +19,7 @@ import (
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/intake"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/trace"
 )
 
 // Relay is one running relay.
@@ -33,6 +34,7 @@ type Relay struct {
 	dispatch *dispatch.Dispatcher
 	intake   *intake.Metrics
 	alarms   *alarm.Keeper
+	tracer   *trace.Tracer // nil without an endpoint
 
 	plan      atomic.Pointer[plan] // what a reload swaps
 	reloading sync.Mutex           // one reload at a time

@@ -44,10 +44,12 @@ func (r *Relay) stop(ctx context.Context, parts []*part) error {
 	defer done()
 	r.webhook.stop(inHand)
 	err := errors.Join(intake.end(ctx), dispatch.end(ctx))
+	traced := r.flush(ctx, timeout/8)
 	r.admin.stop(ctx)
 	// What has been attempted is worth recording even when the time is used up.
 	last, ended := context.WithTimeout(context.WithoutCancel(ctx), max(lastWords, time.Until(begun.Add(timeout))))
 	defer ended()
+	<-traced // before Close drops what is left
 	err = errors.Join(err, admin.end(last), alarms.end(last), upkeep.end(last), outbox.end(last), r.closeWithin(last))
 	if err != nil {
 		r.log.Error("stopped", "took", time.Since(begun).Round(time.Millisecond).String(), "err", err)
@@ -55,6 +57,21 @@ func (r *Relay) stop(ctx context.Context, parts []*part) error {
 		r.log.Info("stopped", "took", time.Since(begun).Round(time.Millisecond).String())
 	}
 	return err
+}
+
+// flush sends the last spans, in a time of its own: a collector that hangs costs
+// the store nothing. That it failed is in the log and is no reason to fail.
+func (r *Relay) flush(ctx context.Context, within time.Duration) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		if r.tracer.Close(ctx) != nil {
+			r.log.Warn("the last traces were not sent in time")
+		}
+	}()
+	return done
 }
 
 // lastWords is the least time the store gets at the end.

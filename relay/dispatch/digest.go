@@ -173,6 +173,7 @@ func (l *lane) tryTogether(s *spec, items []item) {
 		return
 	}
 	t.item, t.more = good[0], good[1:]
+	t.span = l.d.cfg.Tracer.Attempt(t.Event, t.begun) // in the trace of its first event
 	start := time.Now()
 	t.res, t.panicked = send(func() target.Result { return s.digester.SendDigest(l.d.sendCtx, messages) })
 	l.answered(&t, start)

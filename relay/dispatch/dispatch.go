@@ -22,6 +22,7 @@ import (
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
 	"invitation-relay/relay/target"
+	"invitation-relay/relay/trace"
 )
 
 // Store is what dispatch needs of an outbox.Store.
@@ -80,12 +81,14 @@ type Config struct {
 	Metrics prometheus.Registerer // nil: no metrics
 	// Observer is told what happens to targets and dead letters; nil: nobody is.
 	Observer Observer
-	Now      func() time.Time // nil: time.Now
-	Rand     func() float64   // in [0,1), for the jitter; nil: math/rand/v2
-	Probe    time.Duration    // between probes of a target on hold; 0: 1m
-	Grace    time.Duration    // how long attempts may go on once Run's context has ended; 0: 15s
-	Queue    int              // deliveries of one lane in memory: queued, being tried, or not yet committed; 0: 8192
-	Memory   int64            // bytes that events waiting in memory may take, over all lanes; 0: 32 MiB
+	// Tracer is told of every attempt; nil: nobody is.
+	Tracer *trace.Tracer
+	Now    func() time.Time // nil: time.Now
+	Rand   func() float64   // in [0,1), for the jitter; nil: math/rand/v2
+	Probe  time.Duration    // between probes of a target on hold; 0: 1m
+	Grace  time.Duration    // how long attempts may go on once Run's context has ended; 0: 15s
+	Queue  int              // deliveries of one lane in memory: queued, being tried, or not yet committed; 0: 8192
+	Memory int64            // bytes that events waiting in memory may take, over all lanes; 0: 32 MiB
 }
 
 // Dispatcher brings deliveries to their targets. All methods are safe for

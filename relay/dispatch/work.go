@@ -10,6 +10,7 @@ import (
 	"invitation-relay/relay/failpoint"
 	"invitation-relay/relay/outbox"
 	"invitation-relay/relay/target"
+	"invitation-relay/relay/trace"
 )
 
 // Fixed sentences for an operator.
@@ -118,8 +119,10 @@ func (l *lane) try(s *spec, it item, probe bool) {
 		return
 	}
 	t := attempt{item: it, s: s, probe: probe, begun: l.d.now()}
+	t.span = l.d.cfg.Tracer.Attempt(it.Event, t.begun)
 	start := time.Now() // its end tells how long it took, whatever happens to the clock
 	m := message(&it, ev, t.begun)
+	m.Traceparent = t.span.Traceparent()
 	t.res, t.panicked = send(func() target.Result { return s.Target.Send(l.d.sendCtx, m) })
 	l.answered(&t, start)
 }
@@ -151,6 +154,18 @@ type attempt struct {
 	took         time.Duration
 	res          target.Result
 	panicked     error
+	span         trace.Attempt
+}
+
+// trace reports the attempt to whoever traces.
+func (t *attempt) trace(name string) {
+	if !t.span.Traced() {
+		return
+	}
+	t.span.End(&trace.Ending{
+		Target: name, Kind: t.s.Target.Kind(), Event: t.Key.Event, Delivery: t.Key.String(),
+		Number: t.Attempts + 1, Status: t.res.Status, Outcome: t.res.Outcome, At: t.begun.Add(t.took),
+	})
 }
 
 // send makes the attempt. A panic is a defect of ours and not of the message or
@@ -184,6 +199,7 @@ func describe(p any) error {
 func (l *lane) settle(t *attempt) {
 	r := l.d.cfg.Rand() // one for all, so that what failed together is due together
 	a := t.outcome(&t.item, r)
+	t.trace(l.name)
 	s := t.s
 	t.count()
 

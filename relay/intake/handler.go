@@ -120,6 +120,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method != http.MethodPost {
 		h.no(w, r, src, now, verdict{ref: refMethod})
+		h.trace(src, now, refMethod.result, refMethod.status, Receipt{})
 		return
 	}
 	defer h.recover(w, r, src, now)
@@ -127,8 +128,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	receipt, v := h.take(w, r, src, now, b)
 	if v.ref != nil {
 		h.no(w, r, src, now, v)
+		h.trace(src, now, v.ref.result, v.ref.status, receipt)
 	} else {
-		yes(w, src, receipt, b)
+		status, res := yes(w, src, receipt, b)
+		h.trace(src, now, res, status, receipt)
 	}
 	b.shrink()
 	h.pool.Put(b)
@@ -217,8 +220,8 @@ var (
 )
 
 // yes says that the event is stored.
-func yes(w http.ResponseWriter, src *source, receipt Receipt, b *buffers) {
-	status, res := http.StatusAccepted, accepted
+func yes(w http.ResponseWriter, src *source, receipt Receipt, b *buffers) (status int, res result) {
+	status, res = http.StatusAccepted, accepted
 	b.answer = append(b.answer[:0], `{"id":"`...)
 	b.answer = append(b.answer, receipt.ID.String()...)
 	b.answer = append(b.answer, '"')
@@ -231,6 +234,7 @@ func yes(w http.ResponseWriter, src *source, receipt Receipt, b *buffers) {
 	w.Header()["Content-Type"] = headerJSON
 	w.WriteHeader(status)
 	_, _ = w.Write(b.answer) // a sender that has gone sends again, and is told duplicate
+	return status, res
 }
 
 // no says why not.
@@ -275,4 +279,5 @@ func (h *Handler) recover(w http.ResponseWriter, r *http.Request, src *source, n
 	src.report.failed(r.Context(), now, &src.report.panics, slog.LevelError, "intake broke",
 		slog.String("err", what), slog.String("stack", string(debug.Stack())))
 	h.no(w, r, src, now, verdict{ref: refUnavailable})
+	h.trace(src, now, refUnavailable.result, refUnavailable.status, Receipt{})
 }

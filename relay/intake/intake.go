@@ -22,6 +22,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/secret"
+	"invitation-relay/relay/trace"
 )
 
 // DefaultMaxBody is the limit of a source that sets none.
@@ -50,12 +51,16 @@ type Config struct {
 	Refuse func(ctx context.Context, r *event.Refused) error
 	// Draining makes known senders get 503 while it is true; nil is never.
 	Draining func() bool
+	// Tracer is told of every request a source answers; nil: nobody is.
+	Tracer *trace.Tracer
 }
 
 // Receipt says under which id an event is stored.
 type Receipt struct {
 	ID        event.ID
 	Duplicate bool // stored before: ID is the first one's
+
+	seen *seen // nil unless somebody traces
 }
 
 // Source is one sender: a path, what it must show, and how it writes. Names and

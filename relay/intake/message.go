@@ -103,10 +103,13 @@ func (h *Handler) accept(ctx context.Context, src *source, now time.Time, body [
 			ev.Dedupe = sha256.Sum256([]byte(key))
 		}
 	}
+	watched := h.watch(ev.ID)
 	receipt, err := h.cfg.Accept(ctx, ev)
+	watched.end(h.cfg.Now)
+	receipt.seen = watched
 	if err != nil {
 		src.report.failed(ctx, now, &src.report.store, slog.LevelError, "event not stored", slog.Any("event_id", ev.ID), slog.Any("err", err))
-		return Receipt{}, verdict{ref: refUnavailable}
+		return Receipt{seen: watched}, verdict{ref: refUnavailable}
 	}
 	if !receipt.Duplicate && f.UnknownMembers+f.UnknownValues > 0 {
 		src.count.members.Add(float64(f.UnknownMembers))
