@@ -49,12 +49,13 @@ func TestCommandsDoWhatTheirScriptsSay(t *testing.T) {
 			e.Setenv("REPOSITORY", root)
 			e.Setenv("RELAY_LISTEN", freePort(t))
 			e.Setenv("RELAY_ADMIN_LISTEN", freePort(t))
-			return startHook(e)
+			return startHooks(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready": ready,
 			"mode":  mode,
-			"slack": slack,
+			"slack": slack("slack"),
+			"ops":   slack("ops"),
 
 			"eventually": eventually,
 			"capture":    capture,
@@ -105,9 +106,10 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], m[1])
 }
 
-// waitFor waits for what another process does: there is nothing to wait on.
+// waitFor waits for what another process does: there is nothing to wait on. An
+// alarm's end is told only after half a minute, hence so long.
 func waitFor(ts *testscript.TestScript, what string, is func() bool) {
-	for limit := time.Now().Add(30 * time.Second); !is(); {
+	for limit := time.Now().Add(90 * time.Second); !is(); {
 		if time.Now().After(limit) {
 			ts.Fatalf("it never came that %s", what)
 		}
