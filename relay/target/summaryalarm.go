@@ -22,7 +22,7 @@ var alarmWords = map[string]struct{ began, ended, subject string }{
 }
 
 // summariseAlarm puts an alarm of the relay's own into words: what began or
-// ended, of what, why, since when, and the command that helps.
+// ended, of what, why, since when, and, unless it has ended, the command that helps.
 func summariseAlarm(ev *event.Event) summary {
 	fields := ev.Fields
 	if len(fields) == 0 {
@@ -38,8 +38,9 @@ func summariseAlarm(ev *event.Event) summary {
 		}
 	}
 	s := summary{title: marks[event.Alarm] + words.began, who: get("subject")}
+	helps := get("command")
 	if ended {
-		s.title = marks[event.Alarm] + words.ended
+		s.title, helps = marks[event.Alarm]+words.ended, ""
 	}
 	since := get("since")
 	if at, err := time.Parse(time.RFC3339, since); err == nil {
@@ -49,7 +50,7 @@ func summariseAlarm(ev *event.Event) summary {
 		{label: words.subject, value: s.who},
 		{label: "Since", value: since},
 		{label: "Reason", value: get("reason"), wide: true},
-		{label: "What helps", value: get("command"), code: true},
+		{label: "What helps", value: helps, code: true},
 		{label: "Event", value: get("event_id"), id: true},
 		{label: "Delivery", value: get("delivery_id"), id: true},
 	} {

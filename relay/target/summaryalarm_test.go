@@ -43,7 +43,7 @@ func shown(s summary) string {
 	return b.String() + strings.Join(s.notes, " · ")
 }
 
-func TestAnAlarmSaysWhatWhySinceWhenAndWhatHelps(t *testing.T) {
+func TestAnAlarmSaysWhatWhySinceWhenAndUntilItEndsWhatHelps(t *testing.T) {
 	ev := alarmEvent(t, map[string]any{
 		"alarm": "target_held", "state": "began", "subject": "risk-slack", "reason": "Slack answered is_archived: the channel is archived",
 		"command": "invitation-relay targets release risk-slack", "since": "2026-11-23T02:40:00+01:00",
@@ -60,7 +60,7 @@ invitation-relay · 2026-11-23 01:41:07 UTC · alarm 456789ab`
 	if got := shown(summarise(ev)); got != want {
 		t.Errorf("got:\n%s", got)
 	}
-	ev = alarmEvent(t, map[string]any{"alarm": "target_held", "state": "ended", "subject": "risk-slack"})
+	ev = alarmEvent(t, map[string]any{"alarm": "target_held", "state": "ended", "subject": "risk-slack", "command": "invitation-relay targets release risk-slack"})
 	if got := summarise(ev); got.title != "[alarm] Target no longer on hold" || len(got.facts) != 1 {
 		t.Errorf("got:\n%s", shown(got))
 	}
