@@ -55,10 +55,11 @@ const refusedTargets = "targets does not go with what was refused: no rule has s
 
 // manyReplayed is the answer of a bulk replay.
 type manyReplayed struct {
-	Matched int    `json:"matched"`
-	Changed int    `json:"changed"`
-	Failed  int    `json:"failed"` // their bodies are erased, they are refused again, or the store did not take them
-	Next    string `json:"next"`
+	Matched    int    `json:"matched"`
+	Changed    int    `json:"changed"`
+	Duplicates int    `json:"duplicates,omitempty"` // of what was refused: stored before, and left as it is
+	Failed     int    `json:"failed"`               // their bodies are erased, they are refused again, or the store did not take them
+	Next       string `json:"next"`
 }
 
 // replayMany puts one page of what the filter finds through again, in the order
@@ -126,6 +127,10 @@ func (a *api) replayAll(c *call, ids []event.ID, refused bool, to []string, out 
 	var from, made []string
 	var failed error
 	for i, r := range a.Replay(c.ctx, ids, refused, to) {
+		if r.Duplicate {
+			out.Duplicates++
+			continue
+		}
 		if r.Err == nil {
 			from, made = append(from, ids[i].String()), append(made, r.ID.String())
 			continue
@@ -139,7 +144,10 @@ func (a *api) replayAll(c *call, ids []event.ID, refused bool, to []string, out 
 	out.Changed = len(made)
 	c.note(slog.Int("matched", out.Matched), slog.Int("changed", out.Changed), slog.Int("failed", out.Failed),
 		slog.Any("event_ids", from), slog.Any("new_event_ids", made))
-	if failed != nil && out.Changed == 0 {
+	if out.Duplicates > 0 {
+		c.note(slog.Int("duplicates", out.Duplicates))
+	}
+	if failed != nil && out.Changed+out.Duplicates == 0 {
 		return nil, failed
 	}
 	if failed != nil {

@@ -94,7 +94,7 @@ func TestManyRefusedGoThroughIntakeAgain(t *testing.T) {
 	b, d := filledBench(t)
 	w := b.ask("POST", "/api/v1/events/replay?refused=true&since=7d")
 	wantStatus(t, w, http.StatusOK)
-	if got := w.Body.String(); got != `{"matched":1,"changed":1,"failed":0,"next":"`+refusedID+`"}`+"\n" {
+	if got := w.Body.String(); got != `{"matched":1,"changed":0,"duplicates":1,"failed":0,"next":"`+refusedID+`"}`+"\n" {
 		t.Errorf("answer is %s", got)
 	}
 	if diff := cmp.Diff([]string{"replay refused to [] " + refusedID}, d.done); diff != "" {

@@ -42,11 +42,12 @@ func (b *bulk) addFlags(cmd *cobra.Command) {
 
 // tally is what one page of a bulk change did, or all of them.
 type tally struct {
-	Matched int    `json:"matched"`
-	Changed int    `json:"changed"`
-	Busy    *int   `json:"busy,omitempty"`   // of deliveries: an attempt was under way
-	Failed  *int   `json:"failed,omitempty"` // of events: refused again
-	Next    string `json:"next"`
+	Matched    int    `json:"matched"`
+	Changed    int    `json:"changed"`
+	Busy       *int   `json:"busy,omitempty"`       // of deliveries: an attempt was under way
+	Duplicates *int   `json:"duplicates,omitempty"` // of refused events: taken before
+	Failed     *int   `json:"failed,omitempty"`     // of events: refused again, or they have no body
+	Next       string `json:"next"`
 }
 
 func (t *tally) add(page *tally) {
@@ -54,6 +55,7 @@ func (t *tally) add(page *tally) {
 	t.Changed += page.Changed
 	t.Next = page.Next
 	t.Busy = sum(t.Busy, page.Busy)
+	t.Duplicates = sum(t.Duplicates, page.Duplicates)
 	t.Failed = sum(t.Failed, page.Failed)
 }
 
@@ -141,8 +143,15 @@ func (b *bulk) said(t *tally) string {
 	if t.Busy != nil && *t.Busy > 0 {
 		text += fmt.Sprintf("; %s left alone, an attempt was under way", grouped(*t.Busy))
 	}
+	if t.Duplicates != nil && *t.Duplicates > 0 {
+		text += "; " + counted(*t.Duplicates, "was", "were") + " taken before"
+	}
 	if t.Failed != nil && *t.Failed > 0 {
-		text += fmt.Sprintf("; %s were refused again", grouped(*t.Failed))
+		why := "refused again"
+		if b.query.Get("refused") == "" {
+			why = "not: the body is erased, or it could not be stored"
+		}
+		text += "; " + counted(*t.Failed, "was", "were") + " " + why
 	}
 	return text
 }

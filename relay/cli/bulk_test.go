@@ -66,8 +66,24 @@ func TestBulkThatFailsMidwaySaysHowFarItCame(t *testing.T) {
 func TestRefusedAgainIsAFailure(t *testing.T) {
 	f := newFakeRelay(t).on("POST events/replay", `{"matched":3,"changed":2,"failed":1,"next":""}`)
 	code, stdout, _ := f.operate(t, "events", "replay", "--refused", "--since", "1d", "--yes")
-	if code != 1 || stdout != "replayed 2 events; 1 were refused again\n" || !strings.Contains(f.asked[1], "refused=true") {
+	if code != 1 || stdout != "replayed 2 events; 1 was refused again\n" || !strings.Contains(f.asked[1], "refused=true") {
 		t.Errorf("exit %d, %s%v", code, stdout, f.asked)
+	}
+}
+
+func TestWhatWasTakenBeforeIsNotSaidToBeReplayed(t *testing.T) {
+	f := newFakeRelay(t).on("POST events/replay", `{"matched":3,"changed":1,"duplicates":2,"failed":0,"next":""}`)
+	code, stdout, _ := f.operate(t, "events", "replay", "--refused", "--since", "1d", "--yes")
+	if code != 0 || stdout != "replayed 1 event; 2 were taken before\n" {
+		t.Errorf("exit %d, %s", code, stdout)
+	}
+}
+
+func TestAnEventWithoutABodyIsNotSaidToBeRefused(t *testing.T) {
+	f := newFakeRelay(t).on("POST events/replay", `{"matched":3,"changed":2,"duplicates":0,"failed":1,"next":""}`)
+	code, stdout, _ := f.operate(t, "events", "replay", "--since", "1d", "--yes")
+	if code != 1 || stdout != "replayed 2 events; 1 was not: the body is erased, or it could not be stored\n" {
+		t.Errorf("exit %d, %s", code, stdout)
 	}
 }
 
