@@ -20,8 +20,8 @@
 //	silence              -        no known sender has sent anything for silence    one has
 //
 // An alarm has no alarm of its own, or one broken target would ring for ever:
-// deliveries of alarms (event.Alarm) that die are not reported, they count for
-// no backlog, and a hold for which nothing but alarms wait is none. An alarm
+// deliveries of alarms (event.Alarm) that die are not reported, nor are those of
+// tests; alarms count for no backlog, and a hold for which nothing but alarms wait is none. An alarm
 // about a target goes to the other targets of alarms.to, if there are any; else
 // it waits there, and tells afterwards what was.
 //

@@ -64,7 +64,7 @@ func (r *reports) take() (by map[ID]*report, lost int) {
 	return by, lost
 }
 
-// Dead reports a dead letter that is no alarm's: dispatch.Observer.
+// Dead reports a dead letter that is no alarm's and no test's: dispatch.Observer.
 func (k *Keeper) Dead(key outbox.Key, reason string) {
 	k.reports.add(Trouble{
 		ID: ID{DeadLetter, key.Address.Target()}, Since: k.now(), Reason: "a delivery is dead: " + reason, Event: key.Event, Delivery: key.String(),

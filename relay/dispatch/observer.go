@@ -14,7 +14,8 @@ import (
 type Observer interface {
 	// Dead: the delivery is a dead letter, and the store says so: it was
 	// rejected, or its time was up. A dead alarm (event.Alarm) is not told of: an
-	// alarm about an alarm would be dead as well.
+	// alarm about an alarm would be dead as well. Nor is a dead test (event.Test):
+	// nobody's webhook is lost, and who sent it looks at what became of it.
 	Dead(key outbox.Key, reason string)
 	// Held: the target is on hold. It is told again when a hold becomes one by
 	// hand or has another reason. Holds from before a restart are not told again.
@@ -25,7 +26,7 @@ type Observer interface {
 
 // tell tells of a dead letter that has been committed.
 func (e *ending) tell() {
-	if o := e.l.d.cfg.Observer; o != nil && e.a.State == event.Dead && e.kind != event.Alarm {
+	if o := e.l.d.cfg.Observer; o != nil && e.a.State == event.Dead && e.kind != event.Alarm && e.kind != event.Test {
 		o.Dead(e.a.Key, e.a.Reason)
 	}
 }

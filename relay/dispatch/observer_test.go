@@ -80,7 +80,7 @@ func TestObserverIsToldOfHoldsAndReleasesInTheirOrderAndOnce(t *testing.T) {
 	})
 }
 
-func TestObserverIsToldOfDeadLettersAfterTheCommitButOfNoDeadAlarm(t *testing.T) {
+func TestObserverIsToldOfDeadLettersAfterTheCommitButOfNoDeadAlarmOrTest(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		o := &witness{w: w}
 		slow := w.target(busy)
@@ -89,10 +89,12 @@ func TestObserverIsToldOfDeadLettersAfterTheCommitButOfNoDeadAlarm(t *testing.T)
 			{Name: "choosy", Target: w.target(answers(event.Rejected, "422"))},
 			{Name: "late", Target: slow, Retry: Schedule{MaxAge: time.Second}},
 		}, func(c *Config) { c.Observer = o })
-		alarm := w.event()
-		alarm.Kind = event.Alarm
-		w.put(&outbox.Entry{Event: alarm, To: []outbox.Address{"choosy", "late"}})
-		w.pass(3 * time.Second)
+		for _, kind := range []event.Kind{event.Alarm, event.Test} {
+			own := w.event()
+			own.Kind = kind
+			w.put(&outbox.Entry{Event: own, To: []outbox.Address{"choosy", "late"}})
+		}
+		w.pass(6 * time.Second)
 		w.accept("choosy")
 		if diff := cmp.Diff([]string{"dead at choosy: 422, stored as dead"}, o.since()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -102,8 +104,8 @@ func TestObserverIsToldOfDeadLettersAfterTheCommitButOfNoDeadAlarm(t *testing.T)
 		if told := o.since(); len(told) != 1 {
 			t.Errorf("of one whose time is up: %q", told)
 		}
-		if w.states("choosy").Dead != 2 || w.states("late").Dead != 2 {
-			t.Error("the alarm is not dead: nothing is proven")
+		if w.states("choosy").Dead != 3 || w.states("late").Dead != 3 {
+			t.Error("the alarm or the test is not dead: nothing is proven")
 		}
 	})
 }
