@@ -39,7 +39,7 @@ var errMailMade = errors.New("the mail could not be put together")
 func (e *Email) letter(m *Message) (letter, error) {
 	subject, text, html, err := e.render(m)
 	return letter{
-		id: m.DeliveryID, thread: threadID(m.Event, e.domain), at: m.Now,
+		id: m.DeliveryID, thread: e.thread(m), at: m.Now,
 		subject: subject, text: text, html: html,
 	}, err
 }

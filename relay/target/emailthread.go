@@ -34,3 +34,13 @@ func threadID(ev *event.Event, domain string) string {
 	sum := sha256.Sum256([]byte(matter))
 	return "<thread." + hex.EncodeToString(sum[:16]) + "@" + domain + ">"
 }
+
+// thread is the thread of a mail: none when the ticket may not leave as it is.
+// Masked tickets are the same text for many matters, and a hash of what is behind
+// the mask could be guessed.
+func (e *Email) thread(m *Message) string {
+	if m.whole != nil && m.whole.Ticket != m.Event.Ticket {
+		return ""
+	}
+	return threadID(m.Event, e.domain)
+}

@@ -44,6 +44,31 @@ func TestOtherTicketsSourcesAndNoneAreOtherThreads(t *testing.T) {
 	}
 }
 
+// TestTicketThatDoesNotLeaveMakesNoThread: masked tickets are the same text for
+// many, whose mails would be shown as one matter, and a hash of the whole one
+// could be guessed.
+func TestTicketThatDoesNotLeaveMakesNoThread(t *testing.T) {
+	for name, shape := range map[string]Shape{
+		"masked":        {Mask: []string{"ticket"}},
+		"left out":      {Fields: []string{"id"}},
+		"another field": {Mask: []string{"full_name"}},
+	} {
+		ev := mailTestEvent(t)
+		ev.Body = []byte(`{"id": "i-1"}`) // its fields are what counts here
+		m, err := shape.message(&Message{DeliveryID: "d", Event: ev})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := newTestEmail(t, nil).letter(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if whole := name == "another field"; whole != (l.thread != "") {
+			t.Errorf("%s: thread %q", name, l.thread)
+		}
+	}
+}
+
 func TestTheEndOfAnAlarmStandsBelowItsBeginning(t *testing.T) {
 	e := newTestEmail(t, nil)
 	began, ended := written(t, e, mailTestAlarm(t, "began")), written(t, e, mailTestAlarm(t, "ended"))
