@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ func (k *checker) digest(at string, t *Target) {
 	case t.Digest.Every <= 0:
 	case kd != "slack" && kd != "email":
 		k.wrong(at+".every", "a target of kind "+kd+" takes one event at a time", "leave digest out; slack and email can put several events into one message")
+	case kd == "slack" && t.Digest.Max > target.MaxSlackDigest:
+		k.wrong(at+".max", "a Slack message has room for "+strconv.Itoa(target.MaxSlackDigest)+" events", "what is more comes in the next message, at once")
 	case t.OrderedBy != "":
 		k.doubt(at+".every", "with ordered_by a digest holds one event of each key: the next waits for the message to be delivered",
 			"leave ordered_by out: the events of a digest are in their order anyway")

@@ -84,6 +84,6 @@ type Retry struct {
 type Digest struct {
 	// Every is how long events are collected; 0s sends each at once. Default 0s.
 	Every time.Duration `yaml:"every"`
-	// Max is how many events a message holds at most. Default 50.
+	// Max is how many events a message holds at most, with Slack 50. Default 50.
 	Max int `yaml:"max"`
 }

@@ -8,10 +8,13 @@ import (
 	"invitation-relay/rules"
 )
 
-// Limits of a digest, in lines and characters: more of either nobody reads, and
-// Slack refuses a message that is too long as a whole.
+// MaxSlackDigest is how many events a digest may be of: each of them counts as
+// delivered, so each must have a line, and more lines nobody reads.
+const MaxSlackDigest = 50
+
+// Limits of a digest, in characters: Slack refuses a message that is too long as
+// a whole.
 const (
-	maxSlackLines = 50
 	maxSlackLine  = 400
 	maxSlackWho   = 80
 	maxSlackCopy  = 130   // a plain id and its marks are never cut
@@ -36,23 +39,31 @@ func (s *Slack) digest(ms []*Message) slackMessage {
 	for _, text := range sections(lines) {
 		blocks = append(blocks, slackBlock{Type: "section", Text: &slackText{Type: "mrkdwn", Text: text, Verbatim: s.text == nil}})
 	}
-	return slackMessage{
-		Channel: s.channel, Text: title, Blocks: append(blocks, footer(d.notes)),
-		plain: sections(append([]string{title}, lines...))[0],
-	}
+	msg := slackMessage{Channel: s.channel, Text: title, Blocks: append(blocks, footer(d.notes))}
+	// Where plain text has no room for all, the digest is refused, and each event
+	// goes by itself.
+	msg.plain = strings.Join(append([]string{title}, lines...), "\n")
+	msg.noPlain = slackLength(msg.plain) > maxSlackPlain
+	return msg
 }
 
-// digestLines are the lines of a digest, and how many there was no room for.
+// digestLines are the lines of a digest: one of each event. When all together are
+// too long, those that are longer than their share are cut.
 func (s *Slack) digestLines(d digest, ms []*Message) []string {
 	var lines []string
 	length := 0
 	for i, l := range d.lines {
-		line := s.digestLine(l, ms[i])
-		length += slackLength(line) + 1
-		if i == maxSlackLines || length > maxSlackLists {
+		if i == MaxSlackDigest {
 			return append(lines, "… and "+strconv.Itoa(len(ms)-i)+" more")
 		}
+		line := s.digestLine(l, ms[i])
+		length += slackLength(line) + 1
 		lines = append(lines, line)
+	}
+	if length > maxSlackLists {
+		for i := range lines {
+			lines[i] = cutText(lines[i], maxSlackLists/len(lines)-1)
+		}
 	}
 	return lines
 }

@@ -110,6 +110,30 @@ func TestSlackDigestWhoseFormIsRefusedStillSaysEachEvent(t *testing.T) {
 	}
 }
 
+// TestSlackDigestHasALineForEveryEventThatCountsAsDelivered: however long they are.
+func TestSlackDigestHasALineForEveryEventThatCountsAsDelivered(t *testing.T) {
+	slack, s := workspace(t, func(c *target.SlackConfig, _ *target.Deps) {
+		c.Text = "{{ ticket }} " + strings.Repeat("of whom there is much to say, ", 20)
+	})
+	var bodies []string
+	for i := range target.MaxSlackDigest {
+		bodies = append(bodies, person("Jon Doe", "REJECTED", fmt.Sprintf("t-%02d.", i)))
+	}
+	if r := s.SendDigest(t.Context(), burst(t, bodies...)); r.Outcome != event.Delivered || r.Tries != 1 {
+		t.Fatalf("%+v %+v", r, slack.Refused())
+	}
+	text := slack.Messages()[0].Text()
+	for i := range bodies {
+		if !strings.Contains(text, fmt.Sprintf("t-%02d.", i)) {
+			t.Errorf("event %d is not told", i)
+		}
+	}
+	slack.Script(relaytest.Body(200, `{"ok":false,"error":"invalid_blocks"}`))
+	if r := s.SendDigest(t.Context(), burst(t, bodies...)); r.Outcome != event.Rejected || r.Tries != 1 {
+		t.Errorf("plain text has no room for all, and yet: %+v", r)
+	}
+}
+
 func TestSlackAlarmIsTheRelaysOwnMessage(t *testing.T) {
 	slack, s := workspace(t, func(c *target.SlackConfig, _ *target.Deps) { c.Text = "{{ full_name }} of mine" })
 	for name, body := range map[string]string{

@@ -11,7 +11,8 @@ type slackMessage struct {
 	UnfurlLinks bool   `json:"unfurl_links"` // always false: previews would fetch, and show, what a stranger wrote
 	UnfurlMedia bool   `json:"unfurl_media"`
 
-	plain string // what is sent when Slack refuses blocks; "": text
+	plain   string // what is sent when Slack refuses blocks; "": text
+	noPlain bool   // plain text has no room for all that must be said
 }
 
 // slackBlock is one of the blocks of a default message.

@@ -68,7 +68,7 @@ func (s *Slack) try(ctx context.Context, p *posting, msg slackMessage) {
 func plainMessage(msg slackMessage) (slackMessage, bool) {
 	plain := msg
 	plain.Blocks, plain.Text = nil, cutText(orElse(msg.plain, msg.Text), maxSlackPlain)
-	return plain, msg.Blocks != nil || plain.Text != msg.Text
+	return plain, !msg.noPlain && (msg.Blocks != nil || plain.Text != msg.Text)
 }
 
 // plainReason says how a message fared that was refused in its own form.
