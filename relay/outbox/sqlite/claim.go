@@ -62,7 +62,7 @@ func (c *claim) whole(ctx context.Context) ([]outbox.Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	events, wanted := map[int64]*event.Event{}, c.limit
+	events, wanted := map[int64]*readable{}, c.limit
 	for {
 		list, err := c.find(ctx)
 		if err != nil {
@@ -181,8 +181,10 @@ func (c *claim) query(ctx context.Context, f func(a, b, c int64, d string), text
 }
 
 // load reads the events of the candidates, each once, until it has as many
-// deliveries as wanted. Damaged ones are left out and counted.
-func (c *claim) load(ctx context.Context, l *loader, events map[int64]*event.Event, list []candidate, wanted int) (due []outbox.Pending, damaged int, err error) {
+// deliveries as wanted. Damaged ones are left out and counted, and so are those
+// to an address that the event does not have: a flipped bit in the masks, which
+// change and have no checksum, sends nothing to a target it was not meant for.
+func (c *claim) load(ctx context.Context, l *loader, events map[int64]*readable, list []candidate, wanted int) (due []outbox.Pending, damaged int, err error) {
 	due = make([]outbox.Pending, 0, min(wanted, len(list)))
 	last := int64(-1) // its deliveries never tried stay together
 	for _, d := range list {
@@ -191,26 +193,46 @@ func (c *claim) load(ctx context.Context, l *loader, events map[int64]*event.Eve
 		}
 		ev, ok := events[d.seq]
 		if !ok {
-			switch r, err := l.row(ctx, d.seq); {
-			case err == nil:
-				read := r.event(c.s.names)
-				ev = &read
-			case !errors.Is(err, outbox.ErrCorrupt):
+			if ev, err = c.event(ctx, l, d.seq); err != nil {
 				return nil, 0, err
 			}
 			events[d.seq] = ev
 		}
-		if ev == nil {
+		address := outbox.Address(c.s.names.of(kindAddress, d.address))
+		if ev == nil || address == "" || d.address <= maxBit && ev.targets&(1<<(d.address-1)) == 0 {
 			damaged++
 			continue
 		}
 		last = d.seq
 		due = append(due, outbox.Pending{
-			Key:      outbox.Key{Event: ev.ID, Address: outbox.Address(c.s.names.of(kindAddress, d.address))},
-			Attempts: int(d.attempts), CreatedAt: ev.ReceivedAt, Reason: d.reason, Event: ev,
+			Key:      outbox.Key{Event: ev.event.ID, Address: address},
+			Attempts: int(d.attempts), CreatedAt: ev.event.ReceivedAt, Reason: d.reason, Event: &ev.event,
 		})
 	}
 	return due, damaged, nil
+}
+
+// readable is an event that is whole, and the addresses its checksum covers.
+type readable struct {
+	event   event.Event
+	targets int64
+}
+
+// event reads one event, nil when it is damaged: where its checksum does not
+// match, where an index lists it and it is not there, or where its pages cannot
+// be read. One such event must not keep the others from being sent.
+func (c *claim) event(ctx context.Context, l *loader, seq int64) (*readable, error) {
+	r, err := l.row(ctx, seq)
+	switch {
+	case err == nil:
+		return &readable{event: r.event(c.s.names), targets: r.targets}, nil
+	case errors.Is(err, outbox.ErrCorrupt): // reported
+		return nil, nil //nolint:nilnil // as it says
+	case errors.Is(err, event.ErrNotFound) || code(err) == codeCorrupt:
+		c.s.report(&row{seq: seq}, fault("read the event", err))
+		return nil, nil //nolint:nilnil // as it says
+	}
+	return nil, err
 }
 
 // Advance implements outbox.Store.
