@@ -62,9 +62,8 @@ func (l *load) post(client *http.Client) {
 	l.mu.Lock()
 	l.sent[id] = true
 	l.mu.Unlock()
-	body := fmt.Sprintf(`{"id":%q,"invitation_state":"COMPLETED","full_name":"Jon Doe","transaction_status":"REJECTED","attempts":3}`, id)
 	begun := time.Now()
-	resp, err := client.Post(l.url, "application/json", strings.NewReader(body))
+	resp, err := client.Post(l.url, "application/json", strings.NewReader(invitation(id)))
 	status, retryAfter := 0, ""
 	if err == nil {
 		_, _ = io.Copy(io.Discard, resp.Body)
@@ -72,6 +71,11 @@ func (l *load) post(client *http.Client) {
 		status, retryAfter = resp.StatusCode, resp.Header.Get("Retry-After")
 	}
 	l.note(id, status, retryAfter, time.Since(begun))
+}
+
+// invitation is the body of the event with this id, to the byte.
+func invitation(id string) string {
+	return fmt.Sprintf(`{"id":%q,"invitation_state":"COMPLETED","full_name":"Jon Doe","transaction_status":"REJECTED","attempts":3}`, id)
 }
 
 func (l *load) note(id string, status int, retryAfter string, took time.Duration) {
@@ -148,6 +152,7 @@ type sink struct {
 	mu    sync.Mutex
 	got   map[string]map[string]int // target -> id -> times taken
 	extra []*load                   // whose events may arrive too
+	wrong int                       // bodies that are not as they were sent
 }
 
 func newSink(t *testing.T) *sink {
@@ -167,7 +172,14 @@ func newSink(t *testing.T) *sink {
 
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body struct{ ID string }
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // cut: the other side is gone
+	}
+	if json.Unmarshal(text, &body) != nil || string(text) != invitation(body.ID) {
+		s.mu.Lock()
+		s.wrong++
+		s.mu.Unlock()
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
@@ -224,6 +236,9 @@ func settle(t *testing.T, r *relay, s *sink, l *load, mostRepeats int) account {
 	}
 	if mostRepeats >= 0 && a.repeated > mostRepeats {
 		t.Errorf("repeated %d deliveries, want at most the %d attempts in flight", a.repeated, mostRepeats)
+	}
+	if s.wrong > 0 {
+		t.Errorf("%d messages are not as they were sent", s.wrong)
 	}
 	if len(l.wrong) > 0 {
 		t.Errorf("%d answers were neither 2xx nor 503 with Retry-After, such as %s", len(l.wrong), l.wrong[0])
