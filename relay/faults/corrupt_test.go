@@ -213,7 +213,10 @@ func (b *backlog) salvage(t *testing.T, s *sink, r *relay, whole map[string][]by
 }
 
 func TestADamagedStoreIsRefusedOrServedAndNothingWrongIsSent(t *testing.T) {
-	flips := times(t, 3, 20, 200)
+	flips := times(t, 0, 0, 200)
+	if flips == 0 {
+		t.Skip("a search at random, of minutes: RELAY_FAULTS=long runs it")
+	}
 	b := newBacklog(t)
 	suffixes := []string{"", "-wal", ".mark", "", "", ""}
 	var refused, noticed, missing, salvaged int
