@@ -96,7 +96,7 @@ func TestOrderHoldsWhateverHappens(t *testing.T) {
 				if c.n(20) == 0 && later == nil {
 					later = e // commits that come after those of later events
 				} else if late = append(late, e); c.n(3) > 0 {
-					c.rnd.Shuffle(len(late), func(i, j int) { late[i], late[j] = late[j], late[i] })
+					c.shuffle(len(late), func(i, j int) { late[i], late[j] = late[j], late[i] })
 					w.put(late...)
 					late = nil
 				}

@@ -26,6 +26,13 @@ func (c *chaos) n(n int) int {
 	return c.rnd.IntN(n)
 }
 
+// shuffle brings n things into any order; swap must not ask for chance.
+func (c *chaos) shuffle(n int, swap func(i, j int)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rnd.Shuffle(n, swap)
+}
+
 // answer fails now and then in every way there is.
 func (c *chaos) answer(m *target.Message) target.Result {
 	time.Sleep(time.Duration(c.n(50)) * time.Millisecond)
