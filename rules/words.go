@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // compileWords words an error of the compiler for people who know the
@@ -13,20 +14,22 @@ import (
 // becomes a plain sentence rather than something from the inside.
 func compileWords(text string) (message, hint string) {
 	for _, w := range compileErrors {
-		if m := w.pattern.FindStringSubmatch(text); m != nil {
+		if m := w.pattern().FindStringSubmatch(text); m != nil {
 			return w.words(m[1:])
 		}
 	}
 	return "this is not a valid expression", ""
 }
 
+// wording compiles its pattern when it is first asked: a relay whose rules are
+// right never does, and starts the sooner.
 type wording struct {
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 	words   func(m []string) (message, hint string)
 }
 
 func worded(pattern string, words func(m []string) (string, string)) wording {
-	return wording{regexp.MustCompile(`\A(?s:` + pattern + `)\z`), words}
+	return wording{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\A(?s:` + pattern + `)\z`) }), words}
 }
 
 // fixed is a wording of its own; each %s takes one group, a type in our words.
@@ -223,7 +226,7 @@ func runWords(err error) string {
 		text = text[:1<<10] // a value may be in it, of any length
 	}
 	for _, w := range runErrors {
-		if m := w.pattern.FindStringSubmatch(text); m != nil {
+		if m := w.pattern().FindStringSubmatch(text); m != nil {
 			message, _ := w.words(m[1:])
 			return message
 		}
