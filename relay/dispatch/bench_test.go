@@ -23,7 +23,7 @@ func (n *nothing) Send(context.Context, *target.Message) target.Result {
 	return target.Result{Outcome: event.Delivered, Tries: 1}
 }
 
-func (n *nothing) Record(_ outbox.Attempt, done func(error)) {
+func (n *nothing) Record(_ outbox.Attempt, _ bool, done func(error)) {
 	done(nil)
 	n.sent <- struct{}{}
 }

@@ -37,8 +37,9 @@ type Store interface {
 
 // Recorder makes the end of an attempt durable: outbox.Writer. Record never
 // blocks; done is called once, after the commit, or with why there was none.
+// soon says that something waits for it.
 type Recorder interface {
-	Record(a outbox.Attempt, done func(error))
+	Record(a outbox.Attempt, soon bool, done func(error))
 }
 
 // Lane is one target and how it is to be served.

@@ -20,6 +20,7 @@ type ending struct {
 	kind    event.Kind
 	was     event.State // before; Pending unless an operator changed another state
 	then    func(error) // an operator waits for it: not tried again by us
+	patient bool        // nothing waits for it
 }
 
 func (e *ending) received() time.Time { return time.Unix(0, e.created).UTC() }
@@ -28,7 +29,7 @@ func (e *ending) received() time.Time { return time.Unix(0, e.created).UTC() }
 // that is counted in wg itself.
 func (d *Dispatcher) record(e *ending) {
 	d.wg.Add(1)
-	d.cfg.Recorder.Record(e.a, e.committed)
+	d.cfg.Recorder.Record(e.a, !e.patient, e.committed)
 }
 
 // committed is called after the commit of the ending, or when there was none.

@@ -104,7 +104,7 @@ func (s *store) put(entries ...*outbox.Entry) {
 	s.notify()
 }
 
-func (s *store) Record(a outbox.Attempt, done func(error)) {
+func (s *store) Record(a outbox.Attempt, _ bool, done func(error)) {
 	s.mu.Lock()
 	s.queue = append(s.queue, queued{attempt: a, done: done})
 	s.mu.Unlock()

@@ -218,6 +218,7 @@ func (l *lane) settle(t *attempt) {
 		seen = l.judge(t)
 	}
 	closing := s.end()
+	patient := l.patient(t, &a)
 	l.mu.Unlock()
 	if closing {
 		s.Target.Close()
@@ -231,11 +232,18 @@ func (l *lane) settle(t *attempt) {
 	if t.more != nil {
 		shared = &place{left: 1 + len(t.more)}
 	}
-	l.d.record(&ending{l: l, m: s.m, a: a, place: shared, created: t.CreatedAt.UnixNano(), kind: t.Event.Kind})
+	l.d.record(&ending{l: l, m: s.m, a: a, place: shared, created: t.CreatedAt.UnixNano(), kind: t.Event.Kind, patient: patient})
 	for i := range t.more {
 		it := &t.more[i]
 		l.d.record(&ending{l: l, m: s.m, a: t.outcome(it, r), place: shared, created: it.CreatedAt.UnixNano(), kind: it.Event.Kind})
 	}
+}
+
+// patient reports whether nothing waits for the end of an attempt: it is the
+// usual one, of the usual kind, and more than half of the places are free.
+func (l *lane) patient(t *attempt, a *outbox.Attempt) bool {
+	return a.State == event.Done && !t.probe && t.more == nil && l.order == nil && l.spec != nil &&
+		2*(l.busy+l.ending) < l.spec.Concurrency && l.unsavedFor == 0
 }
 
 // count counts the attempt: one of each delivery it was made for.

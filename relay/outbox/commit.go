@@ -14,6 +14,7 @@ const (
 	maxRequests = 512  // in one commit: enough for the cost of the fsync to vanish
 	maxAttempts = 1024 // in one commit
 
+	company    = 2 * time.Millisecond  // how long an end may wait for a commit it can share
 	minBackoff = 50 * time.Millisecond // between tries to record attempts alone
 	maxBackoff = time.Second
 	lastTries  = 4 // to record what is left when Run ends
@@ -57,27 +58,45 @@ func (b *batch) split() (left, right *batch) {
 func (w *Writer) Run(ctx context.Context) error {
 	watch := time.AfterFunc(time.Hour, w.stall)
 	watch.Stop()
-	again := time.NewTimer(0)
+	again := time.NewTimer(0) // to record what could not be, or waits for company
 	defer again.Stop()
-	backoff := time.Duration(0)
+	backoff, armed := time.Duration(0), true
 	for {
 		select {
 		case <-w.wake:
+			if !w.hurried() {
+				if !armed {
+					again.Reset(company)
+					armed = true
+				}
+				continue
+			}
 		case <-again.C:
+			armed = false
 		case <-ctx.Done():
 			return w.drain(context.WithoutCancel(ctx), watch)
 		}
 		if w.rounds(ctx, watch) == nil {
-			backoff = 0
+			again.Stop()
+			backoff, armed = 0, false
 			continue
 		}
 		backoff = min(max(2*backoff, minBackoff), maxBackoff)
 		again.Reset(backoff)
+		armed = true
 	}
 }
 
-// rounds commits batch after batch until nothing is queued, or the store fails
-// and only attempts are left: then it returns the failure.
+// hurried reports whether something that is queued is to be committed at once.
+func (w *Writer) hurried() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.soon || w.closed
+}
+
+// rounds commits what is queued, and batch after batch until nothing is in a
+// hurry, or the store fails and only attempts are left: then it returns the
+// failure.
 func (w *Writer) rounds(ctx context.Context, watch *time.Timer) error {
 	for {
 		runtime.Gosched() // requests that have arrived get into this commit and not the next; nothing to run, nothing lost
@@ -91,8 +110,8 @@ func (w *Writer) rounds(ctx context.Context, watch *time.Timer) error {
 		if err != nil && requests == 0 {
 			return err
 		}
-		if ctx.Err() != nil {
-			return nil // Run drains
+		if ctx.Err() != nil || !w.hurried() {
+			return nil // Run drains, or waits
 		}
 	}
 }
@@ -145,6 +164,7 @@ func (w *Writer) take() *batch {
 	w.requests = w.requests[:rest]
 
 	end := min(len(w.attempts), w.head+maxAttempts)
+	w.soon = rest > 0 || end < len(w.attempts)
 	b.Attempts, b.dones = w.attempts[w.head:end:end], w.dones[w.head:end:end]
 	return b
 }

@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -29,7 +30,7 @@ func TestFailingStoreRefusesEventsAndKeepsAttempts(t *testing.T) {
 		w, _ := run(t, outbox.WriterConfig{Store: s, Log: logTo(&log)})
 		var ends []error
 		for i := range 3 {
-			w.Record(outbox.Attempt{Number: i}, func(err error) { ends = append(ends, err) })
+			w.Record(outbox.Attempt{Number: i}, true, func(err error) { ends = append(ends, err) })
 		}
 		for range 5 {
 			err := w.Put(t.Context(), entry("a"))
@@ -68,7 +69,7 @@ func TestNextPutTriesTheStoreAgainAtOnce(t *testing.T) {
 		}}
 		w, _ := run(t, outbox.WriterConfig{Store: s})
 		recorded := make(chan time.Time, 1)
-		w.Record(outbox.Attempt{}, func(error) { recorded <- time.Now() })
+		w.Record(outbox.Attempt{}, true, func(error) { recorded <- time.Now() })
 		time.Sleep(time.Minute) // the back-off is at its longest
 		works.Store(true)
 		began := time.Now()
@@ -111,7 +112,7 @@ func TestOneBadEntryHarmsNoOther(t *testing.T) {
 		}
 		ends := map[int]error{}
 		for i := range 20 {
-			w.Record(outbox.Attempt{Number: i}, func(err error) { ends[i] = err })
+			w.Record(outbox.Attempt{Number: i}, true, func(err error) { ends[i] = err })
 		}
 		refused := make(chan error, 1)
 		go func() { refused <- w.Refuse(t.Context(), &event.Refused{}) }()
@@ -179,7 +180,7 @@ func TestRunCommitsWhatIsQueuedBeforeItReturns(t *testing.T) {
 			done = append(done, put(t.Context(), w, entry()))
 		}
 		recorded := make(chan error, 1)
-		w.Record(outbox.Attempt{}, func(err error) { recorded <- err })
+		w.Record(outbox.Attempt{}, true, func(err error) { recorded <- err })
 		synctest.Wait()
 		ended := make(chan error, 1)
 		go func() { ended <- stop() }()
@@ -193,7 +194,7 @@ func TestRunCommitsWhatIsQueuedBeforeItReturns(t *testing.T) {
 		if err := w.Put(t.Context(), entry()); !errors.Is(err, event.ErrUnavailable) {
 			t.Errorf("put after the end: %v, want event.ErrUnavailable", err)
 		}
-		w.Record(outbox.Attempt{}, func(err error) { recorded <- err })
+		w.Record(outbox.Attempt{}, true, func(err error) { recorded <- err })
 		if err := <-recorded; !errors.Is(err, event.ErrUnavailable) {
 			t.Errorf("record after the end: %v, want event.ErrUnavailable", err)
 		}
@@ -206,7 +207,7 @@ func TestRunSaysWhatItCouldNotRecord(t *testing.T) {
 		w, stop := run(t, outbox.WriterConfig{Store: s})
 		recorded := make(chan error, 2)
 		for range 2 {
-			w.Record(outbox.Attempt{}, func(err error) { recorded <- err })
+			w.Record(outbox.Attempt{}, true, func(err error) { recorded <- err })
 		}
 		synctest.Wait()
 		if err := stop(); !errors.Is(err, event.ErrUnavailable) || !strings.Contains(err.Error(), "2 ends") {
@@ -240,4 +241,43 @@ func TestCommitsAreMeasured(t *testing.T) {
 	if diff := cmp.Diff(map[string]uint64{"relay_commit_seconds": 1, "relay_commit_events": 1}, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
+}
+
+func TestAnEndThatNothingWaitsForSharesTheCommitOfTheNextEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var commits []string
+		s := &fakeStore{fail: func(b *outbox.Batch) error {
+			commits = append(commits, fmt.Sprintf("%d+%d", len(b.Entries), len(b.Attempts)))
+			return nil
+		}}
+		w, stop := run(t, outbox.WriterConfig{Store: s})
+		recorded := make(chan time.Time, 1)
+		record := func(soon bool) time.Duration {
+			begun := time.Now()
+			w.Record(outbox.Attempt{}, soon, func(error) { recorded <- time.Now() })
+			return (<-recorded).Sub(begun)
+		}
+		if took := record(true); took != 0 {
+			t.Errorf("an end that something waits for was committed after %v, want at once", took)
+		}
+		if took := record(false); took != 2*time.Millisecond {
+			t.Errorf("an end alone was committed after %v, want 2ms", took)
+		}
+		for range 3 { // more of them do not put it off
+			w.Record(outbox.Attempt{}, false, nil)
+			time.Sleep(900 * time.Microsecond)
+		}
+		synctest.Wait()
+		w.Record(outbox.Attempt{}, false, nil)
+		if err := w.Put(t.Context(), entry()); err != nil {
+			t.Error("put:", err)
+		}
+		w.Record(outbox.Attempt{}, false, nil)
+		if err := stop(); err != nil {
+			t.Error("run:", err)
+		}
+		if diff := cmp.Diff([]string{"0+1", "0+1", "0+3", "1+1", "0+1"}, commits); diff != "" {
+			t.Errorf("events+ends of each commit (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -48,6 +48,7 @@ type Writer struct {
 	attempts []Attempt     // attempts[head:] wait for one; kept while the store fails
 	dones    []func(error) // of attempts, one by one
 	head     int
+	soon     bool          // something queued is to be committed at once
 	refusal  error         // why nothing is taken any more or now; nil: it is
 	closed   bool          // Run has ended or is ending
 	stalled  chan struct{} // closed when the commit under way takes too long
@@ -139,12 +140,14 @@ func (w *Writer) Refuse(ctx context.Context, r *event.Refused) error {
 	return w.await(ctx, nil, r)
 }
 
-// Record makes the end of an attempt durable with the next commit. It never
-// blocks. While the store fails the attempt is kept and tried again; done (may
+// Record makes the end of an attempt durable with the next commit, which comes
+// at once when soon is set, and else after at most 2ms: under a light load an
+// end then shares the commit of the next event, which need not wait for one that
+// is under way for an end alone. It never blocks. While the store fails the attempt is kept and tried again; done (may
 // be nil) is called once, from the writer's goroutine after the commit, or with
 // an error when the attempt will not be recorded: the store found fault with
 // it, or the writer was ended first. It must not block.
-func (w *Writer) Record(a Attempt, done func(error)) {
+func (w *Writer) Record(a Attempt, soon bool, done func(error)) {
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()
@@ -155,6 +158,7 @@ func (w *Writer) Record(a Attempt, done func(error)) {
 	}
 	w.attempts = append(w.attempts, a)
 	w.dones = append(w.dones, done)
+	w.soon = w.soon || soon
 	w.mu.Unlock()
 	w.notify()
 }
@@ -203,6 +207,7 @@ func (w *Writer) enqueue(r *request) error {
 	}
 	r.stalled = w.stalled
 	w.requests = append(w.requests, r)
+	w.soon = true
 	return nil
 }
 

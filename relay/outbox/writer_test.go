@@ -160,7 +160,7 @@ func TestRecordNeverBlocksAndKeepsTheOrder(t *testing.T) {
 		const n = 100_000
 		var want []int
 		for i := range n {
-			w.Record(outbox.Attempt{Number: i}, nil)
+			w.Record(outbox.Attempt{Number: i}, true, nil)
 			want = append(want, i)
 		}
 		close(gate)
@@ -194,7 +194,7 @@ func TestEveryPutIsToldTheTruthWhenContextsEndAtRandom(t *testing.T) {
 				if stored := s.has(e); !errors.Is(err, outbox.ErrUncertain) && stored != (err == nil) {
 					t.Errorf("stored: %v, and Put said %v", stored, err)
 				}
-				w.Record(outbox.Attempt{}, nil)
+				w.Record(outbox.Attempt{}, true, nil)
 			}
 		})
 	}

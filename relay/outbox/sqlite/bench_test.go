@@ -68,7 +68,7 @@ func BenchmarkPutParallel(b *testing.B) {
 			w.Record(outbox.Attempt{
 				Key: outbox.Key{Event: e.Event.ID, Address: e.To[0]}, Number: 1, At: e.Event.ReceivedAt, Duration: time.Millisecond,
 				Outcome: event.Delivered, Status: 200, Tries: 1, State: event.Done,
-			}, nil)
+			}, true, nil)
 		}
 	}})
 	ctx, stop := context.WithCancel(b.Context())

@@ -55,7 +55,7 @@ func acknowledge(path string) error {
 					w.Record(outbox.Attempt{
 						Key: outbox.Key{Event: e.Event.ID, Address: "a"}, Number: 1, At: e.Event.ReceivedAt,
 						Outcome: event.Delivered, Status: 200, Tries: 1, State: event.Done,
-					}, nil)
+					}, true, nil)
 				}
 			}
 		}()
