@@ -105,7 +105,7 @@ type Dispatcher struct {
 	ordered atomic.Bool   // one of the lanes has an Order
 	slots   chan struct{} // claims at the same time
 	storeOK atomic.Bool   // to log once that the store fails
-	wg      sync.WaitGroup
+	crew
 
 	mu      sync.Mutex // before any lane's mu
 	loaded  atomic.Bool
@@ -143,7 +143,7 @@ func New(cfg Config) *Dispatcher {
 	// Without its monotonic part, so that all times compare alike, those from
 	// the store too: see clockWatch.
 	now := func() time.Time { return cfg.Now().Round(0) }
-	d := &Dispatcher{cfg: cfg, log: cfg.Log, now: now, metrics: newMetrics(cfg.Metrics), slots: make(chan struct{}, claimsAtOnce)}
+	d := &Dispatcher{cfg: cfg, log: cfg.Log, now: now, metrics: newMetrics(cfg.Metrics), slots: make(chan struct{}, claimsAtOnce), crew: newCrew()}
 	d.lanes.Store(&map[string]*lane{})
 	d.storeOK.Store(true)
 	if cfg.Metrics != nil {
@@ -185,6 +185,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 func (d *Dispatcher) housekeeping(ctx context.Context) {
 	clock := clockWatch{wall: d.now(), steady: time.Now()}
 	for sleep(ctx, time.Minute) == nil {
+		d.sendHome()
 		stale, now := false, d.now()
 		back := clock.look(now)
 		if back > 0 {
@@ -205,6 +206,7 @@ func (d *Dispatcher) housekeeping(ctx context.Context) {
 // drain winds up. What the store does not take is offered to it until the
 // grace is over.
 func (d *Dispatcher) drain(sendCtx context.Context, cancelSends func()) error {
+	defer close(d.over)
 	d.mu.Lock()
 	d.ended = true
 	lanes := *d.lanes.Load()

@@ -217,3 +217,33 @@ func TestWakeFindsWhatSomebodyElseHasChanged(t *testing.T) {
 		}
 	})
 }
+
+func TestAnEndIsInAHurryOnlyWhenSomethingWaitsForIt(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		lane   Lane
+		events int
+		answer func(*target.Message) target.Result
+		want   bool
+	}{
+		{"a delivery, and places are free", Lane{Concurrency: 4}, 1, takes, false},
+		{"half of the places are taken", Lane{Concurrency: 4}, 2, takes, true},
+		{"there is one place", Lane{Concurrency: 1}, 1, takes, true},
+		{"the next in order waits", Lane{Concurrency: 4, Order: bySubject}, 1, takes, true},
+		{"an attempt that failed", Lane{Concurrency: 4}, 1, busy, true},
+	} {
+		inWorld(t, func(t *testing.T, w *world) {
+			hook := w.target(c.answer)
+			hook.take = time.Millisecond
+			c.lane.Name, c.lane.Target = "hook", hook
+			w.run([]Lane{c.lane})
+			for range c.events {
+				w.put(&outbox.Entry{Event: w.event(), To: []outbox.Address{"hook"}})
+			}
+			w.pass(2 * time.Millisecond)
+			if len(w.hurried) != c.events || w.hurried[0] != c.want {
+				t.Errorf("%s: in a hurry %v, want %v", c.what, w.hurried, c.want)
+			}
+		})
+	}
+}

@@ -34,8 +34,9 @@ type store struct {
 	wake    chan struct{}
 	ended   chan struct{}
 	offer   func([]*outbox.Entry)
-	stalls  bool // the writer commits nothing
-	damaged int  // so many rows are left out of each claim
+	stalls  bool   // the writer commits nothing
+	damaged int    // so many rows are left out of each claim
+	hurried []bool // of each Record, whether something waits for it
 }
 
 type row struct {
@@ -104,8 +105,9 @@ func (s *store) put(entries ...*outbox.Entry) {
 	s.notify()
 }
 
-func (s *store) Record(a outbox.Attempt, _ bool, done func(error)) {
+func (s *store) Record(a outbox.Attempt, soon bool, done func(error)) {
 	s.mu.Lock()
+	s.hurried = append(s.hurried, soon)
 	s.queue = append(s.queue, queued{attempt: a, done: done})
 	s.mu.Unlock()
 	s.notify()

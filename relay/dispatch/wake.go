@@ -14,14 +14,14 @@ func (l *lane) open() bool {
 }
 
 // startWorkers starts as many as there is work for. Workers end when there is
-// none, so an idle lane has no goroutine.
+// none, so an idle lane has none.
 func (l *lane) startWorkers() {
 	for l.running-l.busy < l.works() && l.open() && l.running+l.ending < l.spec.Concurrency {
 		if l.spec.limit != nil && l.running > l.busy {
 			return // one at a time: most would find no token
 		}
 		l.running++
-		l.d.wg.Go(l.work)
+		l.d.run(l.work)
 	}
 }
 
@@ -41,7 +41,7 @@ func (l *lane) kick() {
 	l.startWorkers()
 	if !l.clerking && l.job(now) != idle {
 		l.clerking = true
-		l.d.wg.Go(l.clerk)
+		l.d.run(l.clerk)
 	}
 	l.rearm(now)
 }
