@@ -68,6 +68,7 @@ func serve(ctx context.Context, w *world, file string) error {
 		return startHint(err)
 	}
 	announce(w, cfg, r)
+	go giveHeapRoom(w.lookup)
 	// Until Run has returned: a SIGHUP that comes while it winds up must not kill it.
 	up, down := context.WithCancel(context.WithoutCancel(ctx))
 	defer down()
