@@ -25,8 +25,8 @@ func pragmas() []pragma {
 		{"wal_autocheckpoint", "10000", "10000"},       // 40 MB: half the p99 of the default, same throughput
 		{"journal_size_limit", "67108864", "67108864"}, // the WAL shrinks again after a burst
 		{"foreign_keys", "ON", "1"},
-		{"cache_size", "-16384", "-16384"}, // KiB; inserts go to the end, so little is enough
-		{"temp_store", "MEMORY", "2"},      // nothing personal in files elsewhere
+		{"cache_size", "-4096", "-4096"}, // KiB; inserts go to the end, so little is enough, and pages are soon used again
+		{"temp_store", "MEMORY", "2"},    // nothing personal in files elsewhere
 	}
 }
 
