@@ -123,7 +123,7 @@ func newRelay(t *testing.T, sink string, s settings) *relay {
 	listen, admin := freePort(t), freePort(t)
 	r.url, r.admin = "http://"+listen+"/hook", "http://"+admin
 	var yaml strings.Builder
-	fmt.Fprintf(&yaml, "server: {listen: %q}\nadmin: {listen: %q}\nstore: {url: \"sqlite:%s\"}\nsources: {load: {path: /hook}}\n", listen, admin, s.store)
+	fmt.Fprintf(&yaml, "server: {listen: %q}\nadmin: {listen: %q}\nstore: {url: \"sqlite:%s\", max_pending: 2000000}\nsources: {load: {path: /hook}}\n", listen, admin, s.store)
 	fmt.Fprintf(&yaml, "rules: [{name: all, when: \"true\", to: [%s]}]\n%s\ntargets:\n", strings.Join(s.targets, ", "), s.extra)
 	for _, name := range s.targets {
 		fmt.Fprintf(&yaml, "  %s: {http: {url: \"%s/%s\"}, concurrency: %d, retry: {initial: 50ms, max: 1s, quick: 0}}\n", name, sink, name, s.conc)
