@@ -34,5 +34,5 @@ func afterEachCollection() {
 // gcPercent is the GOGC for so many bytes in use: the usual 100 from heapRoom on.
 // It has a most, because what is in use may grow before it is looked at again.
 func gcPercent(live uint64) int {
-	return int(min(max(100, heapRoom*100/max(live, 1)), 400)) //nolint:gosec // at most 400
+	return int(min(max(100, heapRoom*100/max(live, 1)), 400))
 }

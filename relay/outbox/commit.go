@@ -72,7 +72,6 @@ func (w *Writer) Run(ctx context.Context) error {
 				continue
 			}
 		case <-again.C:
-			armed = false
 		case <-ctx.Done():
 			return w.drain(context.WithoutCancel(ctx), watch)
 		}
