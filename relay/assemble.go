@@ -34,6 +34,7 @@ func (r *Relay) assemble(cfg *config.Config) (*plan, error) {
 		Log:            r.log.With("component", "intake"),
 		Metrics:        r.intake,
 		Accept:         r.accept,
+		Room:           &r.room,
 		Refuse:         r.outbox.Refuse,
 		Draining:       r.draining.Load,
 		Tracer:         r.tracer,

@@ -33,6 +33,7 @@ type Relay struct {
 	outbox   *outbox.Writer
 	dispatch *dispatch.Dispatcher
 	intake   *intake.Metrics
+	room     intake.Room
 	alarms   *alarm.Keeper
 	tracer   *trace.Tracer // nil without an endpoint
 

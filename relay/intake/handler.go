@@ -55,6 +55,9 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Room == nil {
+		cfg.Room = new(Room)
+	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
 	}
@@ -175,6 +178,9 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, src *source, now 
 	if !src.auth.head(r.Header) {
 		return Receipt{}, h.stranger(h.addresses.client(r), now, refUnauthorized)
 	}
+	if h.cfg.Room.crowded() {
+		return Receipt{}, verdict{ref: refCrowded}
+	}
 	body, ref := b.read(w, r, src.max)
 	failpoint.Hit(failpoint.AfterRead)
 	if ref != nil {
@@ -189,6 +195,10 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, src *source, now 
 	if h.cfg.Draining != nil && h.cfg.Draining() {
 		return Receipt{}, verdict{ref: refDraining}
 	}
+	if !h.cfg.Room.enter(len(body)) {
+		return Receipt{}, verdict{ref: refCrowded}
+	}
+	defer h.cfg.Room.leave(len(body))
 	if encoded(r.Header) {
 		return Receipt{}, verdict{ref: refEncoding}
 	}

@@ -49,6 +49,9 @@ type Config struct {
 	Accept func(ctx context.Context, ev *event.Event) (Receipt, error)
 	// Refuse keeps what a known sender sent and could not be taken. Nil keeps nothing. An error does not change the answer.
 	Refuse func(ctx context.Context, r *event.Refused) error
+	// Room bounds what is in hand at once; beyond it known senders get 503. It
+	// outlives the handler. Nil is a room of its own.
+	Room *Room
 	// Draining makes known senders get 503 while it is true; nil is never.
 	Draining func() bool
 	// Tracer is told of every request a source answers; nil: nobody is.
