@@ -16,13 +16,25 @@ type listener struct {
 	net.Listener
 }
 
-// listen opens the socket. From here on connections queue; serve answers them.
-func listen(ctx context.Context, name string, server *http.Server) (*listener, error) {
+// listen opens the socket, which will have at most so many connections at a
+// time. From here on they queue; serve answers them.
+func listen(ctx context.Context, name string, server *http.Server, most int) (*listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", server.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", name, err)
 	}
-	return &listener{name, server, l}, nil
+	d := newDoors(l, most)
+	server.ConnState = d.state
+	return &listener{name, server, d}, nil
+}
+
+// places shares out the descriptors this process may have: most are for
+// webhooks, some for the admin listener, and the rest for what neither may take
+// away: the store, the log, and the connections to targets. On a machine that
+// allows many, the bound on webhooks is about memory: 20 kB a connection.
+func places(descriptors int) (webhooks, admin int) {
+	webhooks = max(16, min(descriptors*3/4, descriptors-64, 1<<14))
+	return webhooks, max(8, min(descriptors/16, 256))
 }
 
 // serve answers until the server is shut down.

@@ -103,13 +103,14 @@ func (r *Relay) listen(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("server.tls: %w", err)
 	}
+	webhooks, operators := places(descriptors())
 	server := intake.NewServer(cfg.Server.Listen, r, certs, r.log.With("component", "intake"))
-	if r.webhook, err = listen(ctx, "webhooks", server); err != nil {
+	if r.webhook, err = listen(ctx, "webhooks", server, webhooks); err != nil {
 		return err
 	}
 	api := admin.NewServer(admin.New(r.adminConfig()))
 	api.Addr = cfg.Admin.Listen
-	if r.admin, err = listen(ctx, "admin", api); err != nil {
+	if r.admin, err = listen(ctx, "admin", api, operators); err != nil {
 		return errors.Join(err, r.webhook.Close())
 	}
 	return nil
