@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -46,57 +44,6 @@ func (r *relay) usage(t *testing.T) (u usage) {
 	return u
 }
 
-// dawdlers are connections that begin a request and do not go on with it.
-func dawdlers(t *testing.T, hook string, n int) (closeAll func()) {
-	t.Helper()
-	u, err := url.Parse(hook)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var conns []net.Conn
-	for range n {
-		c, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(t.Context(), "tcp", u.Host)
-		if err != nil {
-			t.Fatalf("connection %d: %v", len(conns), err)
-		}
-		conns = append(conns, c)
-		if _, err := c.Write([]byte("POST /hook HTTP/1.1\r\nHost: relay\r\nContent-Le")); err != nil {
-			continue // its time was up already
-		}
-	}
-	return func() {
-		for _, c := range conns {
-			_ = c.Close()
-		}
-	}
-}
-
-func TestHalfOpenConnectionsDoNotKeepValidRequestsOut(t *testing.T) {
-	n := times(t, 500, 4000, 10000)
-	allowDescriptors(t, uint64(n)+1000)
-	s := newSink(t)
-	r := newRelay(t, s.url, settings{})
-	r.start(t)
-	before := r.usage(t)
-	l := newLoad(r.url)
-	closeAll := dawdlers(t, r.url, n)
-	ctx, stop := context.WithCancel(t.Context())
-	ended := l.run(ctx, 8, 10*time.Millisecond)
-	l.waitFor(t, 300)
-	during := r.usage(t)
-	stop()
-	<-ended
-	closeAll()
-	settle(t, r, s, l, 0)
-	if refused := len(l.sent) - l.accepted(); refused > 0 {
-		t.Errorf("%d of %d valid requests were not accepted", refused, len(l.sent))
-	}
-	until(t, "the connections are closed", func() bool { return r.usage(t).descriptors < before.descriptors+100 })
-	r.stop(t)
-	t.Logf("%d half-open connections (%d descriptors in use), %d accepted, p99 %s, memory %d MB to %d MB",
-		n, during.descriptors, l.accepted(), l.p99(), before.rss>>20, during.rss>>20)
-}
-
 func allowDescriptors(t *testing.T, n uint64) {
 	t.Helper()
 	var lim syscall.Rlimit
@@ -109,58 +56,6 @@ func allowDescriptors(t *testing.T, n uint64) {
 	lim.Cur, lim.Max = n, max(n, lim.Max)
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
 		t.Skipf("this needs %d open files: %v", n, err)
-	}
-}
-
-func TestARelayOutOfDescriptorsAcceptsAgainWhenThereAreSome(t *testing.T) {
-	s := newSink(t)
-	r := newRelay(t, s.url, settings{before: []string{"prlimit", "--nofile=96"}})
-	r.start(t)
-	l := newLoad(r.url)
-	closeAll := dawdlers(t, r.url, 200) // more than it may have; the kernel queues the rest
-	pause(t.Context(), 300*time.Millisecond)
-	if !r.alive() {
-		t.Fatalf("the relay died of a lack of descriptors: %v", r.err)
-	}
-	closeAll()
-	ctx, stop := context.WithCancel(t.Context())
-	ended := l.run(ctx, 4, 0)
-	l.waitFor(t, 100)
-	stop()
-	<-ended
-	settle(t, r, s, l, 0)
-	r.stop(t)
-}
-
-// More senders than it can serve: the excess gets 503 with Retry-After, or
-// waits its turn, and memory does not grow with the flood.
-func TestAFloodIsServedOrRefusedAndMemoryStaysFlat(t *testing.T) {
-	senders := times(t, 100, 500, 2000)
-	allowDescriptors(t, uint64(senders)+1000)
-	s := newSink(t)
-	r := newRelay(t, s.url, settings{conc: 32})
-	r.start(t)
-	rate := func(connections, events int) float64 {
-		l := newLoad(r.url)
-		ctx, stop := context.WithCancel(t.Context())
-		begun := time.Now()
-		ended := l.run(ctx, connections, 0)
-		l.waitFor(t, events)
-		took := time.Since(begun)
-		stop()
-		<-ended
-		a := settle(t, r, s, l, 0)
-		return float64(a.accepted) / took.Seconds()
-	}
-	events := times(t, 1000, 5000, 100000)
-	usual := rate(32, events)
-	before := r.usage(t)
-	flooded := rate(senders, events)
-	after := r.usage(t)
-	r.stop(t)
-	t.Logf("32 senders: %.0f/s, %d senders: %.0f/s (%.2f of it), memory %d MB to %d MB", usual, senders, flooded, flooded/usual, before.rss>>20, after.rss>>20)
-	if after.rss > 200<<20 {
-		t.Errorf("memory is %d MB after the flood, want at most 200", after.rss>>20)
 	}
 }
 

@@ -28,6 +28,7 @@ type load struct {
 	acked    map[string]bool
 	statuses map[int]int // 0: no answer
 	took     []time.Duration
+	phases   []phase
 	wrong    []string // answers that must not be
 }
 
@@ -136,11 +137,38 @@ func (l *load) accepted() int {
 func (l *load) p99() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.took) == 0 {
+	return quantile(l.took, 0.99)
+}
+
+// phase is what was seen of the answers 2xx since the phase before.
+type phase struct {
+	name string
+	ends int // index into took
+	p99  time.Duration
+}
+
+func (p phase) String() string {
+	return fmt.Sprintf("%s %s", p.p99.Round(100*time.Microsecond), p.name)
+}
+
+// phase ends one.
+func (l *load) phase(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	begun := 0
+	if n := len(l.phases); n > 0 {
+		begun = l.phases[n-1].ends
+	}
+	l.phases = append(l.phases, phase{name, len(l.took), quantile(l.took[begun:], 0.99)})
+}
+
+// quantile is a duration that so much of all are at most as long as.
+func quantile(all []time.Duration, q float64) time.Duration {
+	if len(all) == 0 {
 		return 0
 	}
-	sorted := slices.Sorted(slices.Values(l.took))
-	return sorted[len(sorted)*99/100]
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 
 // sink is where everything must arrive. Its paths: /flaky refuses one in eight,
