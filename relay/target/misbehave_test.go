@@ -9,6 +9,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/relaytest"
+	"invitation-relay/relay/secret"
 	"invitation-relay/relay/target"
 )
 
@@ -46,6 +47,7 @@ func TestNoReceiverHoldsAnAttemptOrAnythingOfIt(t *testing.T) {
 		{"never ends the status line", relaytest.Endless("HTTP/1.1 200 ", "b"), event.Retry, "never comes to its point", true},
 		{"floods with 1xx", relaytest.Endless("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), event.Retry, "never comes to its point", true},
 		{"floods with 100", relaytest.Endless("", "HTTP/1.1 100 Continue\r\n\r\n"), event.Retry, "never comes to its point", true},
+		{"trickles 1xx", relaytest.Trickle("", "HTTP/1.1 103 Early Hints\r\n\r\n", turn), event.Retry, "did not answer within timeout", false},
 		{"answers 101", relaytest.Say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"), event.Retry, "101", true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -64,5 +66,49 @@ func TestNoReceiverHoldsAnAttemptOrAnythingOfIt(t *testing.T) {
 			receiver.Close() // what holds a connection there ends when nobody holds it here
 			goleak.VerifyNone(t, before)
 		})
+	}
+}
+
+// TestNoSlackHoldsAnAttemptOrAnythingOfIt is the same of Slack, whose verdict is
+// in its words when there is a token.
+func TestNoSlackHoldsAnAttemptOrAnythingOfIt(t *testing.T) {
+	const timeout = 300 * time.Millisecond
+	turn := 10 * time.Millisecond
+	for name, does := range map[string]relaytest.Step{
+		"closes":                    relaytest.Drop(),
+		"resets":                    relaytest.Reset(),
+		"closes its direction only": relaytest.HalfClose(),
+		"hangs":                     relaytest.Hang(),
+		"is not HTTP":               relaytest.Garbage(),
+		"cuts a header":             relaytest.Say("HTTP/1.1 200 OK\r\nContent-Le"),
+		"cuts a failure":            relaytest.Say(relaytest.Promise(500, 1000) + "only this"),
+		"trickles headers":          relaytest.Trickle("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", turn),
+		"trickles a failure":        relaytest.Trickle(relaytest.Promise(503, 1<<20), "x", turn),
+		"trickles 1xx":              relaytest.Trickle("", "HTTP/1.1 103 Early Hints\r\n\r\n", turn),
+		"never ends the headers":    relaytest.Endless("HTTP/1.1 200 OK\r\n", "X-A: b\r\n"),
+		"never ends a failure":      relaytest.Endless("HTTP/1.1 500 Oops\r\n\r\n", "x"),
+		"floods with 1xx":           relaytest.Endless("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+	} {
+		for kind, change := range map[string]func(*target.SlackConfig){
+			"by webhook": func(*target.SlackConfig) {},
+			"by token": func(c *target.SlackConfig) {
+				c.APIURL, c.Token, c.Channel = c.WebhookURL.Reveal(), secret.New("xoxb-1"), "C1"
+				c.WebhookURL = secret.String{}
+			},
+		} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				before := goleak.IgnoreCurrent()
+				receiver := relaytest.NewTarget(t, does)
+				s := newSlack(t, receiver.URL(), func(c *target.SlackConfig) { c.Timeout = timeout; change(c) })
+				began := time.Now()
+				r := s.Send(t.Context(), message(t, sample))
+				if took := time.Since(began); r.Outcome != event.Retry || took > timeout+5*time.Second {
+					t.Errorf("%+v after %s, want a retry in time", r, took)
+				}
+				s.Close()
+				receiver.Close()
+				goleak.VerifyNone(t, before)
+			})
+		}
 	}
 }
