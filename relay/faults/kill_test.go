@@ -19,23 +19,28 @@ func TestNothingAcceptedIsLostWhenTheProcessIsKilledUnderLoad(t *testing.T) {
 	s := newSink(t)
 	r := newRelay(t, s.url, settings{targets: []string{"steady", "flaky", "slow", "down"}})
 	l := newLoad(r.url)
-	begun := time.Now()
+	var loaded time.Duration
 	for n := range kills {
 		r.start(t)
 		s.up.Store(n%2 == 1)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := l.run(ctx, 32, 0)
+		begun := time.Now()
 		l.waitFor(t, 50+rand.IntN(400)) // then the moment is as good as any other
 		r.kill(t)
+		loaded += time.Since(begun)
 		stop()
 		<-ended
 	}
-	rate := float64(l.accepted()) / time.Since(begun).Seconds()
+	rate := float64(l.accepted()) / loaded.Seconds()
 	r.start(t)
 	inFlight := len(r.targets) * r.conc * kills
 	a := settle(t, r, s, l, inFlight)
 	r.stop(t)
-	t.Logf("%d kills, %d accepted (%.0f a second, starts included), %d lost, %d invented, %d repeated of at most %d attempts in flight",
+	if asked(t) == long && rate < 200 {
+		t.Errorf("%.0f accepted a second, want 200: this machine is too busy for this test", rate)
+	}
+	t.Logf("%d kills, %d accepted (%.0f a second while it ran), %d lost, %d invented, %d repeated of at most %d attempts in flight",
 		kills, a.accepted, rate, a.lost, a.invented, a.repeated, inFlight)
 }
 
