@@ -25,6 +25,7 @@ type load struct {
 
 	mu       sync.Mutex
 	sent     map[string]bool
+	begun    map[string]time.Time // of those accepted; nil: nobody asks
 	acked    map[string]bool
 	statuses map[int]int // 0: no answer
 	took     []time.Duration
@@ -86,6 +87,9 @@ func (l *load) note(id string, status int, retryAfter string, took time.Duration
 	switch {
 	case status/100 == 2:
 		l.acked[id] = true
+		if l.begun != nil {
+			l.begun[id] = time.Now().Add(-took)
+		}
 		l.took = append(l.took, took)
 		select {
 		case l.step <- struct{}{}:
@@ -172,13 +176,15 @@ func quantile(all []time.Duration, q float64) time.Duration {
 }
 
 // sink is where everything must arrive. Its paths: /flaky refuses one in eight,
-// /slow takes up to 20ms, /down refuses until up, all others take at once.
+// /slow takes up to 20ms, /down refuses until up, /hangs does not answer while
+// hang, all others take at once.
 type sink struct {
-	url string
-	up  atomic.Bool
+	url      string
+	up, hang atomic.Bool
 
 	mu    sync.Mutex
 	got   map[string]map[string]int // target -> id -> times taken
+	first map[string]time.Time      // "target id" -> when it first came; nil: nobody asks
 	extra []*load                   // whose events may arrive too
 	wrong int                       // bodies that are not as they were sent
 }
@@ -216,6 +222,10 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case target == "flaky" && rand.IntN(8) == 0, target == "down" && !s.up.Load():
 		w.WriteHeader(http.StatusInternalServerError)
 		return
+	case target == "hangs":
+		for s.hang.Load() && r.Context().Err() == nil {
+			pause(r.Context(), 10*time.Millisecond)
+		}
 	case target == "slow":
 		pause(r.Context(), rand.N(20*time.Millisecond))
 	}
@@ -224,7 +234,9 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.got[target] == nil {
 		s.got[target] = map[string]int{}
 	}
-	s.got[target][body.ID]++
+	if s.got[target][body.ID]++; s.first != nil && s.got[target][body.ID] == 1 {
+		s.first[target+" "+body.ID] = time.Now()
+	}
 }
 
 // account compares what was promised with what arrived.
