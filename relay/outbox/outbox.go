@@ -256,6 +256,9 @@ type Retention struct {
 type Forget struct {
 	Person string
 	Holds  func(body []byte) bool // whether a body tells of her; it is asked of every body
+	// Unseal is what a refused request that its sender encrypted may say, by the keys
+	// that there are; nothing when none of them opens it. Nil: none does.
+	Unseal func(r *event.Refused) [][]byte
 	// Discard gives up deliveries that are pending or dead, before the bodies go: for
 	// whoever has them in memory. Nil: the store does.
 	Discard func(ctx context.Context, list []StoredDelivery) error
@@ -267,7 +270,7 @@ type Forgotten struct {
 	Events    int // that have lost what told of her
 	Discarded int // deliveries that were pending or dead
 	Refused   int
-	Sealed    int // refused ones that stay: their sender encrypted them, and nobody can look whose they are
+	Sealed    int // refused ones that stay: no key there is opens them, or they are damaged, and nobody can look whose they are
 }
 
 // Filter selects for a list. Zero fields select everything; fields that are set

@@ -165,38 +165,43 @@ func (s *Store) Refused(ctx context.Context, f outbox.Filter) (items []event.Ref
 	}
 	limit := limitOf(f)
 	err = s.read(ctx, "list refused events", func(ctx context.Context, tx *sql.Tx) error {
-		items, err = s.refused(ctx, tx, strings.Join(where, " AND "), append(args, limit+1))
-		if len(items) > limit {
-			items, more = items[:limit], true
+		sc := scanner{tx: tx}
+		seqs, err := sc.seqs(ctx, "SELECT seq FROM refused WHERE "+strings.Join(where, " AND ")+" ORDER BY received_at DESC, seq DESC", args...) //nolint:gosec // conditions of ours only
+		if err != nil {
+			return err
 		}
+		items, more, err = s.refused(ctx, tx, seqs, limit)
 		return err
 	})
 	return items, more, err
 }
 
-func (s *Store) refused(ctx context.Context, tx *sql.Tx, where string, args []any) (items []event.Refused, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT seq, rnd, received_at, source, status, reason, content_type, iv, crc, key_id, body FROM refused WHERE "+ //nolint:gosec // conditions of ours only
-		where+" ORDER BY received_at DESC, seq DESC LIMIT ?", args...)
+// refused reads the first of these that are whole, and says whether there are
+// more: a damaged one takes nobody's place.
+func (s *Store) refused(ctx context.Context, tx *sql.Tx, seqs []int64, limit int) (items []event.Refused, more bool, err error) {
+	one, err := tx.PrepareContext(ctx, "SELECT rnd, received_at, source, status, reason, content_type, iv, crc, key_id, body FROM refused WHERE seq = ?")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err says it
-	for rows.Next() {
+	for _, seq := range seqs { // tx closes one when it ends
 		var r event.Refused
-		var seq, rnd, received, source, crc, keyID int64
-		if err := rows.Scan(&seq, &rnd, &received, &source, &r.Status, &r.Reason, &r.ContentType, &r.IV, &crc, &keyID, &r.Body); err != nil {
-			return nil, err
+		var rnd, received, source, crc, keyID int64
+		if err := one.QueryRowContext(ctx, seq).Scan(&rnd, &received, &source, &r.Status, &r.Reason, &r.ContentType, &r.IV, &crc, &keyID, &r.Body); err != nil {
+			return nil, false, err
 		}
 		r.ID, r.ReceivedAt, r.Source = idOf(seq, rnd), instant(received), s.names.of(kindSource, source)
 		whole := int64(checksumOfBody(r.Body, keyID)) == crc
 		if whole {
 			r.Body, err = s.ring.decrypt(r.ID, keyID, r.Body)
 		}
-		if !whole || err != nil {
+		switch {
+		case !whole || err != nil:
 			s.log.Error("a refused event is damaged and left out", "event_id", r.ID)
-			continue
+		case len(items) == limit:
+			return items, true, nil
+		default:
+			items = append(items, r)
 		}
-		items = append(items, r)
 	}
-	return items, rows.Err()
+	return items, false, nil
 }

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -25,5 +27,46 @@ func TestRefusedOnesDoNotMakeTheFileGrowBetweenPurges(t *testing.T) {
 	info, err := os.Stat(s.cfg.Path)
 	if err != nil || info.Size() > 1<<20 {
 		t.Errorf("the file has %d bytes for 5 kept of 100 KB each (%v)", info.Size(), err)
+	}
+}
+
+// TestDamagedRefusedOneHidesNoOther: neither from who lists them page by page, nor
+// from who forgets a person.
+func TestDamagedRefusedOneHidesNoOther(t *testing.T) {
+	for _, keys := range [][][]byte{nil, {testKey(1)}} {
+		s := openStore(t, Config{Keys: keys})
+		var ids event.IDs
+		b := &outbox.Batch{}
+		for range 250 {
+			_, r := canary(&ids, "Jo Canary")
+			b.Refused = append(b.Refused, r)
+		}
+		if err := s.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.WithoutCancel(t.Context())
+		if err := s.w.runOnce(ctx, "UPDATE refused SET body = CAST(substr(body, 1, 3) || x'00' || substr(body, 5) AS BLOB) WHERE seq >= ? AND seq <= ?", b.Refused[130].ID.Seq(), b.Refused[240].ID.Seq()); err != nil {
+			t.Fatal(err)
+		}
+		listed, f := 0, outbox.Filter{Limit: 50}
+		for more := true; more; {
+			items, next, err := s.Refused(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range items {
+				listed++
+				f.Before = r.ID.String()
+			}
+			more = next
+		}
+		if listed != 250-111 {
+			t.Errorf("%d keys: %d are listed, want all that are whole", len(keys), listed)
+		}
+		holds := func(body []byte) bool { return bytes.Contains(body, []byte("Jo Canary")) }
+		done, err := s.Forget(t.Context(), outbox.Forget{Person: "cif-1", Now: time.Now(), Holds: holds})
+		if err != nil || done.Refused != 250-111*len(keys) || done.Sealed != 111*len(keys) { // those in the clear can be read, damaged or not
+			t.Errorf("%d keys: forgotten %+v (%v)", len(keys), done, err)
+		}
 	}
 }
