@@ -12,6 +12,7 @@ import (
 	"invitation-relay/relay/admin"
 	"invitation-relay/relay/config"
 	"invitation-relay/relay/event"
+	"invitation-relay/relay/intake"
 	"invitation-relay/relay/outbox"
 	"invitation-relay/relay/outbox/sqlite"
 )
@@ -37,7 +38,7 @@ func Forget(ctx context.Context, cfg *config.Config, person string) (done outbox
 		return done, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	return s.Forget(ctx, outbox.Forget{Person: person, Holds: tellsOf(person), Now: time.Now()})
+	return s.Forget(ctx, outbox.Forget{Person: person, Holds: tellsOf(person), Unseal: unsealedBy(cfg), Now: time.Now()})
 }
 
 // forget erases one person while the relay runs. Her deliveries are given up
@@ -45,7 +46,7 @@ func Forget(ctx context.Context, cfg *config.Config, person string) (done outbox
 // waited for.
 func (r *Relay) forget(ctx context.Context, person string) (outbox.Forgotten, error) {
 	return r.store.Forget(ctx, outbox.Forget{
-		Person: person, Holds: tellsOf(person), Now: r.opts.Now(),
+		Person: person, Holds: tellsOf(person), Unseal: unsealedBy(r.plan.Load().cfg), Now: r.opts.Now(),
 		Discard: r.discardForgotten,
 	})
 }
@@ -82,6 +83,23 @@ func (r *Relay) discardForgotten(ctx context.Context, list []outbox.StoredDelive
 				list = append(list, *now)
 			}
 		}
+	}
+}
+
+// unsealedBy is what the keys of a config make of a refused request: of one that
+// came while a key was wrong, say, and the key has been mended since.
+func unsealedBy(cfg *config.Config) func(*event.Refused) [][]byte {
+	return func(refused *event.Refused) [][]byte {
+		s := cfg.Sources[refused.Source]
+		if s == nil {
+			return nil
+		}
+		keys, err := s.Encryption.RawKeys()
+		if err != nil {
+			return nil // a config in force has none such
+		}
+		texts, _ := intake.Unseal(keys, refused.IV, refused.Body) // likewise
+		return texts
 	}
 }
 

@@ -25,8 +25,8 @@ attempt is under way is waited for. Events stay, of no one, for the history of
 targets.
 
 What has left the relay is with its receivers, and copies made by backup, or of
-the disk, still have her. What was refused and is encrypted by its sender nobody
-can look into: it goes when keep_refused.for is over.
+the disk, still have her. What was refused and no key in the config opens, or is
+damaged, nobody can look into: it goes when keep_refused.for is over.
 
       --cifcod ID            who; - reads it from standard input, so that it is in
                              no list of processes
@@ -92,7 +92,7 @@ func forget(cmd *cobra.Command, w *world, o *operation, person string) error {
 	}
 	fmt.Fprintf(w.stdout, "forgotten: %d events and %d refused requests; %d deliveries that were pending or dead are discarded\n", done.Events, done.Refused, done.Discarded)
 	if done.Sealed > 0 {
-		fmt.Fprintf(w.stdout, "%d refused requests stay until keep_refused.for is over: their sender encrypted them, and nobody can look whose they are\n", done.Sealed)
+		fmt.Fprintf(w.stdout, "%d refused requests stay until keep_refused.for is over: no key in the config opens them, or they are damaged, and nobody can look whose they are\n", done.Sealed)
 	}
 	return nil
 }
