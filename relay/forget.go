@@ -3,11 +3,12 @@ package relay
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"invitation-relay/relay/admin"
 	"invitation-relay/relay/config"
@@ -111,33 +112,28 @@ func tellsOf(person string) func(body []byte) bool {
 		if !bytes.Contains(body, []byte(person)) && !bytes.ContainsRune(body, '\\') {
 			return false // the usual case
 		}
-		d := json.NewDecoder(bytes.NewReader(body))
-		d.UseNumber()
-		var v any
-		if err := d.Decode(&v); err != nil {
-			return bytes.Contains(body, []byte(person))
-		}
-		if _, err := d.Token(); !errors.Is(err, io.EOF) {
-			return bytes.Contains(body, []byte(person))
-		}
-		return hasPerson(v, person)
+		tells, err := hasPerson(jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), person)
+		return tells || err != nil && bytes.Contains(body, []byte(person))
 	}
 }
 
-func hasPerson(v any, person string) bool {
-	switch v := v.(type) {
-	case map[string]any:
-		for k, x := range v {
-			if k == personField && (x == any(person) || x == any(json.Number(person))) || hasPerson(x, person) {
-				return true
-			}
+// hasPerson reads token by token, so that a member that comes twice, for which a
+// body was refused, does not hide the first. The error says that it is not JSON.
+func hasPerson(d *jsontext.Decoder, person string) (bool, error) {
+	named := false // the value to come is the person's id
+	for {
+		t, err := d.ReadToken()
+		if err != nil && d.StackDepth() == 0 && errors.Is(err, io.EOF) {
+			return false, nil
 		}
-	case []any:
-		for _, x := range v {
-			if hasPerson(x, person) {
-				return true
-			}
+		if err != nil {
+			return false, err
 		}
+		kind, n := d.StackIndex(d.StackDepth())
+		scalar := t.Kind() == jsontext.KindString || t.Kind() == jsontext.KindNumber
+		if named && scalar && t.String() == person {
+			return true, nil
+		}
+		named = kind == jsontext.KindBeginObject && n%2 == 1 && t.String() == personField
 	}
-	return false
 }
