@@ -55,7 +55,7 @@ func Backup(ctx context.Context, path, into string) (b BackedUp, err error) {
 
 // copyInto copies into a file that is empty.
 func copyInto(ctx context.Context, path, into string) (err error) {
-	c, err := dial(path, "&_pragma=busy_timeout(5000)&_pragma=temp_store(MEMORY)&mode=ro")
+	c, err := dial(path, "&_pragma=busy_timeout(5000)&_pragma=temp_store(MEMORY)&_pragma=secure_delete(1)&mode=ro") // the copy inherits secure_delete: else remains of rows lie about in it
 	if err != nil {
 		return fault("open the file", err)
 	}

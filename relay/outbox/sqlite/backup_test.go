@@ -90,3 +90,28 @@ func TestBackupSaysWhatIsDamagedInIt(t *testing.T) {
 		t.Errorf("backup: %+v (%v), want 3 events, 1 damaged", got, err)
 	}
 }
+
+// TestWhatIsErasedFromARestoredCopyIsGone: the copy has nothing of a body outside
+// its row, where erasing would not find it.
+func TestWhatIsErasedFromARestoredCopyIsGone(t *testing.T) {
+	s := openStore(t, Config{})
+	var ids event.IDs
+	b := &outbox.Batch{}
+	for range 200 {
+		e, _ := canary(&ids, "Jo Canary")
+		b.Entries = append(b.Entries, e)
+	}
+	if err := s.Write(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	if _, err := Backup(t.Context(), s.cfg.Path, copied); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Rekey(t.Context(), Config{Path: copied, Keys: [][]byte{testKey(1)}}, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(copied); err != nil || bytes.Contains(text, []byte("Jo Canary")) {
+		t.Errorf("a body in the clear is in the file (%v)", err)
+	}
+}
