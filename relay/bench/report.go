@@ -3,98 +3,150 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"io"
+	"math"
 	"os"
-	"path/filepath"
-	"text/tabwriter"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
 )
 
 // report is everything that was measured.
 type report struct {
-	fsync          latencies
-	ceiling, relay figures
-	growth         []grown
+	size
+
+	when     time.Time
+	machine  string // what it was measured on
+	others   float64
+	filled   map[work]time.Duration // how long its store took to make
+	rounds   []map[work]*figures    // what failed is not there
+	problems []string
 }
 
-// grown is the cost of more work of one kind.
-type grown struct {
-	what           string
-	n              int
-	relay, ceiling figures
+func newReport(s size, dir string) *report {
+	return &report{size: s, when: time.Now(), machine: machine(dir), filled: map[work]time.Duration{}}
 }
 
-func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }
-func us(d time.Duration) string { return fmt.Sprintf("%.0f us", float64(d)/1e3) }
-
-func (r *report) text(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	c, f := &r.ceiling, &r.relay
-	row := func(what, ceiling, relay, ratio string) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", what, ceiling, relay, ratio)
+// fail notes that a work could not be measured, once.
+func (r *report) fail(w work, err error) {
+	text := fmt.Sprintf("%s failed: %s", w, strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	if !slices.Contains(r.problems, text) {
+		r.problems = append(r.problems, text)
 	}
-	ratio := func(x, y float64) string { return fmt.Sprintf("%.2f x", x/y) }
-	row("one HTTP target, one rule", "ceiling", "relay", "")
-	row("accepted, 64 connections", fmt.Sprintf("%.0f/s", c.rate), fmt.Sprintf("%.0f/s", f.rate), ratio(f.rate, c.rate))
-	row("processor, an event", us(c.cpu), us(f.cpu), ratio(float64(f.cpu), float64(c.cpu)))
-	row("answered at 500/s, p50", ms(c.at500.at(.5)), ms(f.at500.at(.5)), "")
-	row("answered at 500/s, p99", ms(c.at500.at(.99)), ms(f.at500.at(.99)),
-		fmt.Sprintf("%.1f x the disk's fsync p99 of %s", float64(f.at500.at(.99))/float64(r.fsync.at(.99)), ms(r.fsync.at(.99))))
-	row("answered at 2000/s, p99", ms(c.at2000.at(.99)), ms(f.at2000.at(.99)), "")
-	row("memory idle, most", fmt.Sprintf("%.0f, %.0f MB", c.idleMB, c.peakMB), fmt.Sprintf("%.0f, %.0f MB", f.idleMB, f.peakMB), "")
-	row("ready after", ms(c.start), ms(f.start), "")
-	row("lost, refused", fmt.Sprintf("%d, %d", c.lost, c.refused), fmt.Sprintf("%d, %d", f.lost, f.refused), "")
-	last := ""
-	for _, g := range r.growth {
-		if g.what != last {
-			row("", "", "", "")
-			last = g.what
+}
+
+// look notes what must not be, whatever the speed.
+func (r *report) look(w work, f *figures) {
+	var refused, lost, again int
+	for _, p := range []phase{f.at500, f.at2000, f.flatOut} {
+		refused, lost, again = refused+p.refused, lost+p.lost, again+p.again
+	}
+	if refused+lost+again > 0 {
+		r.problems = append(r.problems, fmt.Sprintf("%s, in one round: %d refused, %d deliveries lost, %d repeated", w, refused, lost, again))
+	}
+}
+
+// of is the median of a figure of a work, not a number when all rounds failed.
+func (r *report) of(w work, figure func(*figures) float64) float64 {
+	return r.median(func(round map[work]*figures) float64 {
+		if f := round[w]; f != nil {
+			return figure(f)
 		}
-		row(fmt.Sprintf("%d %s", g.n, g.what), fmt.Sprintf("%.0f/s, %s", g.ceiling.rate, us(g.ceiling.cpu)),
-			fmt.Sprintf("%.0f/s, %s", g.relay.rate, us(g.relay.cpu)), ratio(g.relay.rate, g.ceiling.rate))
-	}
-	return t.Flush()
+		return math.NaN()
+	})
 }
 
-// write makes bench.txt and bench.svg.
-func (r *report) write(dir string) error {
-	var text bytes.Buffer
-	if err := r.text(&text); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "bench.txt"), text.Bytes(), 0o644); err != nil { //nolint:gosec // for everybody
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "bench.svg"), r.svg(), 0o644) //nolint:gosec // for everybody
+// ratio is the median of the ratios within each round.
+func (r *report) ratio(of, to work, figure func(*figures) float64) float64 {
+	return r.median(func(round map[work]*figures) float64 {
+		x, y := round[of], round[to]
+		if x == nil || y == nil || figure(y) == 0 {
+			return math.NaN()
+		}
+		return figure(x) / figure(y)
+	})
 }
 
-// svg draws how fast the relay is beside the ceiling, a pair of bars for each
-// kind of work.
-func (r *report) svg() []byte {
-	const left, width, height = 190, 420, 16
-	var b bytes.Buffer
-	most := r.ceiling.rate
-	for _, g := range r.growth {
-		most = max(most, g.ceiling.rate, g.relay.rate)
-	}
-	rows := len(r.growth)
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 %d" font-family="sans-serif" font-size="12">`+"\n", 60+rows*(2*height+12))
-	b.WriteString(`<style>text{fill:#333}.c{fill:#c3c8d0}.r{fill:#3266c8}@media(prefers-color-scheme:dark){text{fill:#ddd}.c{fill:#59606b}}</style>` + "\n")
-	b.WriteString(`<text x="10" y="22" font-size="14">Events a second: the relay, durable (blue), beside a bare net/http relay that stores nothing (grey)</text>` + "\n")
-	for i, g := range r.growth {
-		y := 44 + i*(2*height+12)
-		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%d %s</text>`+"\n", left-10, y+height+4, g.n, g.what)
-		for j, bar := range []struct {
-			class string
-			rate  float64
-		}{{"r", g.relay.rate}, {"c", g.ceiling.rate}} {
-			w := bar.rate / most * width
-			fmt.Fprintf(&b, `<rect class="%s" x="%d" y="%d" width="%.0f" height="%d"/><text x="%.0f" y="%d">%.0f</text>`+"\n",
-				bar.class, left, y+j*height, w, height-2, left+w+6, y+j*height+12, bar.rate)
+func (r *report) median(figure func(map[work]*figures) float64) float64 {
+	var all []float64
+	for _, round := range r.rounds {
+		if v := figure(round); !math.IsNaN(v) {
+			all = append(all, v)
 		}
 	}
-	b.WriteString("</svg>\n")
-	return b.Bytes()
+	if len(all) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(all)
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+}
+
+// Figures to ask for; times in seconds.
+func perSecond(f *figures) float64      { return f.flatOut.delivered }
+func acceptedRate(f *figures) float64   { return f.flatOut.accepted }
+func processor(f *figures) float64      { return f.flatOut.cpu.Seconds() }
+func processorAt500(f *figures) float64 { return f.at500.cpu.Seconds() }
+func untilReady(f *figures) float64     { return f.ready.Seconds() }
+func idle(f *figures) float64           { return f.idleMB }
+func atMost(f *figures) float64         { return f.peakMB }
+func p50At500(f *figures) float64       { return f.at500.p50.Seconds() }
+func p99At500(f *figures) float64       { return f.at500.p99.Seconds() }
+func p50At2000(f *figures) float64      { return f.at2000.p50.Seconds() }
+func p99At2000(f *figures) float64      { return f.at2000.p99.Seconds() }
+func arrived99(f *figures) float64      { return f.at500.delivered99.Seconds() }
+func fsync50(f *figures) float64        { return f.fsync.at(.5).Seconds() }
+func fsync99(f *figures) float64        { return f.fsync.at(.99).Seconds() }
+func answer99ToDisk(f *figures) float64 { return p99At500(f) / fsync99(f) }
+
+// cell writes a figure, or that there is none.
+func cell(format string, v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "failed"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+func ms(d time.Duration) string { return inMs(d.Seconds()) }
+func us(d time.Duration) string { return inUs(d.Seconds()) }
+
+func inMs(seconds float64) string {
+	if seconds >= .1 {
+		return cell("%.0f ms", seconds*1e3)
+	}
+	return cell("%.2f ms", seconds*1e3)
+}
+func inUs(seconds float64) string { return cell("%.0f µs", seconds*1e6) }
+func inMB(mb float64) string      { return cell("%.0f MB", mb) }
+func times(x float64) string      { return cell("%.2f x", x) }
+
+func rate(perSecond float64) string {
+	if math.IsNaN(perSecond) {
+		return "failed"
+	}
+	return thousands(int(math.Round(perSecond))) + "/s"
+}
+
+// machine says on what it was measured.
+func machine(dir string) string {
+	cpu := "unknown"
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if _, rest, ok := strings.Cut(string(text), "model name"); ok {
+			line, _, _ := strings.Cut(rest, "\n")
+			cpu = strings.TrimSpace(strings.TrimLeft(line, "\t :"))
+		}
+	}
+	kernel := ""
+	var u syscall.Utsname
+	if syscall.Uname(&u) == nil {
+		for _, c := range u.Release {
+			if c == 0 {
+				break
+			}
+			kernel += string(rune(c))
+		}
+		kernel, _, _ = strings.Cut(kernel, "-")
+	}
+	return fmt.Sprintf("%d processors (%s), Linux %s, %s, %s", runtime.NumCPU(), cpu, kernel, fileSystem(dir), runtime.Version())
 }
