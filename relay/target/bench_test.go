@@ -20,14 +20,11 @@ import (
 // can do, "retryable" the same through go-retryablehttp.
 func BenchmarkHTTPSend(b *testing.B) {
 	server := benchServer(b)
-	fake := transport(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody}, nil
-	})
 	real := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
 	for name, over := range map[string]struct {
 		url       string
 		transport http.RoundTripper
-	}{"fake": {"http://cases.example/in", fake}, "server": {server, nil}} {
+	}{"fake": {"http://cases.example/in", silent}, "server": {server, nil}} {
 		plain := &http.Client{Transport: over.transport}
 		if over.transport == nil {
 			plain.Transport = real
@@ -40,7 +37,7 @@ func BenchmarkHTTPSend(b *testing.B) {
 		b.Run(name+"/relay-signed", func(b *testing.B) {
 			benchSend(b, newHTTP(b, over.url, func(c *target.HTTPConfig, d *target.Deps) {
 				d.Quick, d.Transport = 2, over.transport
-				c.Sign = []secret.String{secret.New("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")}
+				c.Sign = []secret.String{benchSecret}
 			}))
 		})
 	}
@@ -50,6 +47,43 @@ func BenchmarkHTTPSend(b *testing.B) {
 func BenchmarkSlackMessage(b *testing.B) {
 	s := slackAnswering(b, &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody})
 	benchSend(b, s)
+}
+
+// BenchmarkSign is what the signatures of a try cost, with the SHA-256 of a usual
+// body and of the largest one.
+func BenchmarkSign(b *testing.B) {
+	for name, body := range map[string][]byte{"usual": []byte(sample), "256KiB": bytes.Repeat([]byte("x"), 256<<10)} {
+		b.Run(name, func(b *testing.B) {
+			set, err := target.Signer("0198c5a2-4f10-7abc-8def-0123456789ab", body, received, benchSecret)
+			if err != nil {
+				b.Fatal(err)
+			}
+			h := http.Header{}
+			b.ReportAllocs()
+			for b.Loop() {
+				set(h)
+			}
+		})
+	}
+}
+
+// BenchmarkShaped is what fields and mask of a target cost an event.
+func BenchmarkShaped(b *testing.B) {
+	benchSend(b, target.Shaped(taking{}, target.Shape{Fields: []string{"id", "full_name", "transaction_status"}, Mask: []string{"full_name"}}))
+}
+
+// benchSecret is one of Standard Webhooks.
+var benchSecret = secret.New("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+
+// taking is a target that takes everything and costs nothing.
+type taking struct{}
+
+func (taking) Kind() string         { return "taking" }
+func (taking) Recipients() []string { return nil }
+func (taking) Close()               {}
+
+func (taking) Send(context.Context, *target.Message) target.Result {
+	return target.Result{Outcome: event.Delivered, Tries: 1}
 }
 
 func benchSend(b *testing.B, to target.Target) {

@@ -1,6 +1,12 @@
 package target
 
-import "invitation-relay/rules"
+import (
+	"net/http"
+	"time"
+
+	"invitation-relay/relay/secret"
+	"invitation-relay/rules"
+)
 
 // FailureVerdicts are the results of every failure without an answer, for a test to read.
 func FailureVerdicts() []Result {
@@ -25,3 +31,17 @@ func WholeInput(m *Message) *rules.Input { return m.wholeInput() }
 
 // BlockTypes are the types of block a message may have.
 func BlockTypes() []string { return blockTypes }
+
+// Signer puts webhook-timestamp and webhook-signature on headers, as each try
+// does.
+func Signer(id string, body []byte, now time.Time, secrets ...secret.String) (set func(http.Header), err error) {
+	s := &stamp{id: id, body: body, now: now, start: time.Now()}
+	for _, text := range secrets {
+		w, err := newSigner(text)
+		if err != nil {
+			return nil, err
+		}
+		s.signers = append(s.signers, w)
+	}
+	return s.set, nil
+}
