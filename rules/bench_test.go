@@ -20,7 +20,7 @@ func benchInput() *rules.Input {
 }
 
 // benchRules are n rules as people write them; one in ten matches.
-func benchRules(b *testing.B, n int) *rules.Set {
+func benchRules(b testing.TB, n int) *rules.Set {
 	b.Helper()
 	whens := []string{
 		`transaction_status == "REJECTED" && attempts >= 3`,
