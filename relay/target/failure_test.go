@@ -29,7 +29,6 @@ func TestWhatReallyHappensOnTheWire(t *testing.T) {
 	old := serve(good)
 	old.MaxVersion = tls.VersionTLS11
 	closed := relaytest.NewTarget(t)
-	closed.Close()
 	plain := relaytest.NewTarget(t)
 
 	table := []struct {
@@ -56,6 +55,7 @@ func TestWhatReallyHappensOnTheWire(t *testing.T) {
 		{"mapped", "http://[::ffff:169.254.169.254]/", nil, event.Held, "metadata"},
 		{"an authority of its own", relaytest.NewTLSTarget(t, serve(good)).URL(), goodPEM, event.Delivered, ""},
 	}
+	closed.Close() // now that no other target of this test can get its port
 	for _, row := range table {
 		t.Run(row.name, func(t *testing.T) {
 			h := newHTTP(t, row.url, func(c *target.HTTPConfig, _ *target.Deps) {
