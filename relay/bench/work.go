@@ -115,8 +115,9 @@ func (s size) backlog(i int) work {
 	return base.as(func(w *work) { w.has.waiting = s.waiting[i] })
 }
 
-// works are all that is measured, in this order in each round: a ceiling comes
-// just before what is compared to it first.
+// works are all that is measured, in this order in each round. A ceiling comes
+// just before what is compared to it, and first that of most of them: machines
+// drift within minutes.
 func (s size) works() (all []work) {
 	add := func(w work) {
 		for _, w := range []work{w.atCeiling(), w} {
@@ -125,17 +126,23 @@ func (s size) works() (all []work) {
 			}
 		}
 	}
-	add(base)
-	for _, w := range []work{four, hanging} {
-		add(w)
-	}
+	rest := []work{four, hanging}
 	for i := range s.waiting {
-		add(s.backlog(i))
+		rest = append(rest, s.backlog(i))
 	}
 	for _, d := range s.dimensions() {
 		for i := range d.values {
-			add(d.work(i))
+			rest = append(rest, d.work(i))
 		}
+	}
+	add(base)
+	for _, w := range rest {
+		if w.atCeiling() == base.atCeiling() {
+			add(w)
+		}
+	}
+	for _, w := range rest {
+		add(w)
 	}
 	return all
 }
