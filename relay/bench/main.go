@@ -65,7 +65,7 @@ func fail(err error) {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	out := flags.String("o", "", "folder for bench.txt and bench.svg; without it the table is printed")
+	out := flags.String("o", "", "folder for bench.txt and bench.svg; the table is printed in any case")
 	short := flags.Bool("short", false, "one short round of each, and smaller stores")
 	finished := flags.Int("finished", 0, "events that are in the store that is not empty (default 1000000, or 100000 with -short)")
 	rounds := flags.Int("rounds", 0, "how often each is measured (default 5, or 1 with -short)")
@@ -88,8 +88,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *out == "" {
-		return report.text(stdout)
+	if err := report.text(stdout); err != nil || *out == "" {
+		return err
 	}
 	return report.write(*out)
 }

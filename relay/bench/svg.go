@@ -63,7 +63,7 @@ func (r *report) inWords() string {
 }
 
 func (r *report) drawThroughput(p *picture) {
-	p.text("head", 16, "Delivered events a second, stored durably, to a bare net/http relay that stores nothing")
+	p.text("head", 16, "Throughput as a share of that of a bare net/http relay, which stores nothing")
 	p.y += 22
 	const scale = barsWidth / 1.1
 	top := p.y
