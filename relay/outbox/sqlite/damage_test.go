@@ -132,7 +132,10 @@ func TestLostCommitsAreNoticedAtTheNextStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied := snapshot(t, s.cfg.Path)
-	change(t, copied+"-wal", func(b []byte) { b[len(b)*3/4] ^= 1 })
+	all := ends(t, copied)
+	if err := os.Truncate(copied+"-wal", walHeaderSize+int64(all[len(all)*3/4]+1)*wholeFrame); err != nil { // nothing in the log itself shows it
+		t.Fatal(err)
+	}
 
 	var log strings.Builder
 	s = openStore(t, Config{Path: copied, Log: logTo(&log)})

@@ -52,7 +52,7 @@ func fault(doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, event.ErrUnavailable, err)
 }
 
-const wayOut = "put a backup in its place, save what is whole with `store salvage`, or move it away to start with an empty one"
+const wayOut = "put a backup in its place, save what is whole with `store salvage`, or move it and what is beside it away to start with an empty one"
 
 // breaks reports whether a connection should not be used again after err. After
 // a full disk it can be: SQLite has rolled back, and that was tested.

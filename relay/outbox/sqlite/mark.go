@@ -23,6 +23,8 @@ type mark struct {
 	written int64
 	at      time.Time
 	commits int64
+
+	ofAnother int64 // the commit of another store that it spoke of when it was opened
 }
 
 const markFormat = "invitation-relay mark 1 store %s commit %020d\n"
@@ -41,8 +43,14 @@ func openMark(path string, store []byte) (m *mark, commits int64, err error) {
 		return nil, 0, err
 	}
 	var id string
-	if _, err := fmt.Sscanf(string(text), markFormat, &id, &commits); err != nil || string(text) != m.text(commits) {
+	_, err = fmt.Sscanf(string(text), markFormat, &id, &commits)
+	other, bad := hex.DecodeString(id)
+	switch {
+	case err != nil || bad != nil || string(text) != (&mark{store: other}).text(commits):
 		return m, 0, nil //nolint:nilerr // half written in a power cut, or not ours: it tells nothing
+	case string(text) != m.text(commits):
+		m.ofAnother = commits
+		return m, 0, nil
 	}
 	return m, commits, nil
 }

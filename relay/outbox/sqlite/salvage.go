@@ -44,7 +44,12 @@ func Salvage(ctx context.Context, damaged, fresh string, saved func(events int))
 	defer func() { err = errors.Join(err, held.Close()) }()
 	unwatched := context.WithoutCancel(ctx) // see conn
 	v := &salvage{Salvaged: &r, saved: saved, names: newNames()}
-	if v.from, err = dial(damaged, readerParams+"&mode=ro"); err != nil {
+	source, done, err := v.source(damaged, fresh)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	if v.from, err = dial(source, readerParams+"&mode=ro"); err != nil {
 		return r, fault("open the file", err)
 	}
 	defer func() { err = errors.Join(err, v.from.close()) }()
@@ -67,6 +72,26 @@ func Salvage(ctx context.Context, damaged, fresh string, saved func(events int))
 		}
 	}
 	return r, err
+}
+
+// source is what is read: the store itself, or a copy beside the new one with
+// what SQLite would not read of the log.
+func (v *salvage) source(damaged, fresh string) (path string, done func() error, err error) {
+	l, err := readWAL(damaged + "-wal")
+	if err != nil {
+		return "", nil, fmt.Errorf("read its log: %w", err)
+	}
+	size, err := sizeOf(damaged)
+	if err != nil {
+		return "", nil, err
+	}
+	if size > 0 && !l.lost() && !l.torn() {
+		return damaged, func() error { return nil }, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(fresh), 0o700); err != nil {
+		return "", nil, err
+	}
+	return copyWithLog(damaged, fresh, l)
 }
 
 // salvage is one Salvage under way.

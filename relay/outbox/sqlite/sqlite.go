@@ -7,9 +7,10 @@
 // connection, without database/sql around it, writes what all requests have
 // queued in one transaction. The schema is explained in migrations/.
 //
-// SQLite alone does not notice a flipped bit in a row, nor commits dropped
-// from a damaged WAL: each row has a checksum, and a mark beside the file says
-// how far it had come.
+// SQLite alone does not notice a flipped bit in a row, nor that it drops commits
+// of a damaged or shortened WAL: each row has a checksum, all frames of the WAL
+// are judged before SQLite reads it, and a mark beside the file says how far it
+// had come.
 //
 // The file must be on a local disk, and one process at a time has it open.
 package sqlite
@@ -52,6 +53,7 @@ type Store struct {
 	readers *sql.DB
 	ring    *keyring
 	damaged string
+	empty   bool // the file was not there, or empty, when it was opened
 
 	names   *names
 	counts  counters
@@ -111,6 +113,9 @@ func (s *Store) open(ctx context.Context) error {
 	var err error
 	if s.lock, err = lock(s.cfg.Path + ".lock"); err != nil {
 		return err
+	}
+	if err := s.judgeLog(); err != nil {
+		return fault("read its log", err)
 	}
 	if err := private(s.cfg.Path); err != nil {
 		return err
@@ -221,6 +226,11 @@ func (s *Store) compareMark(ctx context.Context) error {
 		return err
 	}
 	s.mark.commits = s.commits
+	if n := s.mark.ofAnother; s.empty && n > 0 {
+		s.damaged = fmt.Sprintf("the store is new, and the mark beside it is of another one, with %d commits", n)
+		s.log.Error("the store was empty or not there, and the mark beside it is of another one: if nobody has moved that away, a backup has what it had",
+			"file", s.cfg.Path, "commits", n)
+	}
 	if lost := marked - s.commits; lost > 0 {
 		s.damaged = fmt.Sprintf("the last %d commits are missing: the store was damaged, or an older copy was put in its place", lost)
 		s.log.Error("commits are missing since the last run: the store was damaged, or an older copy was put in its place", "commits", lost)

@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"invitation-relay/relay/outbox"
+)
+
+// judgeLog refuses a store whose write-ahead log SQLite would cut short, and
+// acknowledged commits with it. It must come before SQLite opens the file, which
+// may overwrite the log or delete it.
+func (s *Store) judgeLog() error {
+	size, err := sizeOf(s.cfg.Path)
+	if err != nil {
+		return err
+	}
+	l, err := readWAL(s.cfg.Path + "-wal")
+	if err != nil {
+		return err
+	}
+	s.empty = size == 0
+	if s.empty && (l.lost() || l.torn() || l.seen > 0) { // the file is never that short once there is a log
+		return fmt.Errorf("%w: the file is empty or gone, and %s-wal beside it is not", outbox.ErrCorrupt, s.cfg.Path)
+	}
+	lost := l.lost()
+	if !lost && l.torn() {
+		if lost, err = l.copied(s.cfg.Path); err != nil {
+			return err
+		}
+	}
+	if lost {
+		return fmt.Errorf("%w: in %s-wal commits stand behind a damaged place", outbox.ErrCorrupt, s.cfg.Path)
+	}
+	if l.torn() {
+		s.log.Error("the last transaction in the store's log is not whole and is left out: a power cut leaves one like that before it was acknowledged; if there was none, the disk is damaging files",
+			"file", s.cfg.Path+"-wal")
+	}
+	return nil
+}
+
+// sizeOf is a file's size, 0 when it is not there.
+func sizeOf(path string) (int64, error) {
+	i, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return i.Size(), nil
+}
+
+// copied reports whether all that can be read of the last transaction, of which
+// SQLite will read nothing, is in the file already: then it was acknowledged,
+// and the file is newer than the log.
+func (l *wal) copied(path string) (copied bool, err error) {
+	b, err := openBoth(path)
+	if err != nil {
+		return false, err
+	}
+	defer b.close()
+	first := l.seen
+	for first > 0 && !l.ends(first-1) {
+		first--
+	}
+	for i := first; i < len(l.frames); i++ {
+		there := l.inFile(b, i)
+		if !there && l.frames[i].whole && l.frames[i].ours {
+			return false, nil
+		}
+		copied = copied || there
+	}
+	return copied, nil
+}
+
+// both are a store's file and its log.
+type both struct{ file, log *os.File }
+
+func openBoth(path string) (b both, err error) {
+	if b.file, err = os.Open(path); err != nil { //nolint:gosec // the path comes from the config
+		return b, err
+	}
+	if b.log, err = os.Open(path + "-wal"); err != nil { //nolint:gosec // beside it
+		_ = b.file.Close() // nothing was written
+	}
+	return b, err
+}
+
+// close closes what nothing was written to.
+func (b both) close() {
+	_ = b.file.Close()
+	_ = b.log.Close()
+}
+
+// offset is where in the file the page of a frame belongs.
+func (l *wal) offset(i int) int64 { return int64(l.frames[i].page-1) * int64(l.pageSize) }
+
+// at is where a frame begins.
+func (l *wal) at(i int) int64 { return walHeaderSize + int64(i)*int64(frameHeaderSize+l.pageSize) }
+
+// content is the page of a frame.
+func (l *wal) content(log *os.File, i int) ([]byte, error) {
+	b := make([]byte, l.pageSize)
+	_, err := log.ReadAt(b, l.at(i)+frameHeaderSize)
+	return b, err
+}
+
+// inFile reports whether the file has the page that was written to frame i, which
+// shows in the frame's checksum also when the page in the frame is damaged.
+func (l *wal) inFile(b both, i int) bool {
+	if l.frames[i].page == 0 || !l.frames[i].ours {
+		return false
+	}
+	page, header := make([]byte, l.pageSize), make([]byte, frameHeaderSize)
+	before := header[:8] // the checksum before it
+	at := l.at(i) - 8 - int64(l.pageSize)
+	if i == 0 {
+		at = walHeaderSize - 8
+	}
+	if _, err := b.file.ReadAt(page, l.offset(i)); err != nil {
+		return false
+	}
+	if _, err := b.log.ReadAt(before, at); err != nil {
+		return false
+	}
+	sum := walSumAt(before)
+	if _, err := b.log.ReadAt(header, l.at(i)); err != nil {
+		return false
+	}
+	return sum.add(l.order, header[:8]).add(l.order, page) == walSumAt(header[16:])
+}

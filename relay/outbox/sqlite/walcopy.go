@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// latest is, for each page, the last frame that has it as a commit left it.
+// Damaged frames are stepped over: such a page is as the frame before had it, or
+// the file. What stands behind a break may also be the rest of a longer
+// transaction that failed and was written over: it is taken when a commit in it
+// stood, or when the break is within a transaction.
+// A damaged frame whose page is in the file already counts like a whole one.
+func (l *wal) latest(inFile func(frame int) bool) map[uint32]int {
+	pages, begun := map[uint32]int{}, map[uint32]int{}
+	take := true
+	for i, f := range l.frames {
+		if !f.whole && !inFile(i) {
+			inside := i == 0 || l.frames[i-1].size == 0
+			if take = inside || l.stands(i); !take {
+				clear(begun)
+			}
+			continue
+		}
+		if !take {
+			continue
+		}
+		begun[f.page] = i
+		if f.size != 0 {
+			maps.Copy(pages, begun)
+			clear(begun)
+		}
+	}
+	return pages
+}
+
+// stands reports whether a commit stood in what follows the damaged frame i, up
+// to the next one.
+func (l *wal) stands(i int) bool {
+	for {
+		if l.stood(i) {
+			return true
+		}
+		if i++; i >= len(l.frames) || !l.frames[i].whole {
+			return false
+		}
+	}
+}
+
+// copyWithLog makes a copy of a store's file beside path, in a folder of its own
+// that only this user may enter, and writes into it what the log has. done
+// removes it.
+func copyWithLog(store, beside string, l *wal) (copied string, done func() error, err error) {
+	folder, err := os.MkdirTemp(filepath.Dir(beside), ".salvage-*") // mode 0700
+	if err != nil {
+		return "", nil, err
+	}
+	done = func() error { return os.RemoveAll(folder) }
+	copied = filepath.Join(folder, "relay.db")
+	if err = l.writeCopy(store, copied); err != nil {
+		_ = done() // err says more
+		return "", nil, err
+	}
+	return copied, done, nil
+}
+
+func (l *wal) writeCopy(store, copied string) (err error) {
+	to, err := os.OpenFile(copied, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // in a folder of ours
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := to.Close(); err == nil {
+			err = e
+		}
+	}()
+	from, err := openBoth(store)
+	if err != nil {
+		return err
+	}
+	defer from.close()
+	if _, err := io.Copy(to, from.file); err != nil {
+		return err
+	}
+	pages := l.latest(func(i int) bool { return l.inFile(from, i) })
+	for _, page := range slices.Sorted(maps.Keys(pages)) {
+		i := pages[page]
+		if !l.frames[i].whole {
+			continue // the file has it
+		}
+		b, err := l.content(from.log, i)
+		if err != nil {
+			return err
+		}
+		if _, err := to.WriteAt(b, l.offset(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
