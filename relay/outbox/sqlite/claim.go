@@ -36,6 +36,14 @@ type claim struct {
 // stepped over in the indexes, however many they are, and bodies are read of
 // those events only that are returned.
 func (s *Store) Claim(ctx context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, err error) {
+	due, next, err = s.claim(ctx, q)
+	if code(err) == codeCorrupt && s.mendNow(ctx) {
+		due, next, err = s.claim(ctx, q)
+	}
+	return due, next, err
+}
+
+func (s *Store) claim(ctx context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, err error) {
 	err = s.read(ctx, "claim", func(ctx context.Context, tx *sql.Tx) error {
 		c := &claim{s: s, tx: tx, after: q.AfterSeq, before: q.BeforeSeq, triedAfter: q.TriedAfter, due: nanos(q.DueBy), limit: max(1, q.Limit)}
 		if c.before == 0 {

@@ -23,7 +23,11 @@ type conn struct {
 
 // dial opens a connection. params are the driver's, "_pragma=…" included.
 func dial(path, params string) (*conn, error) {
-	c, err := new(sqlite3.Driver).Open(dsn(path, params))
+	return open(dsn(path, params))
+}
+
+func open(dsn string) (*conn, error) {
+	c, err := new(sqlite3.Driver).Open(dsn)
 	if err != nil {
 		return nil, err
 	}
@@ -34,11 +38,15 @@ func dial(path, params string) (*conn, error) {
 // is. Defensive mode keeps SQL from damaging the file; a misspelt column in
 // double quotes is an error and not a string.
 func dsn(path, params string) string {
+	return uri(path, "_defensive=1&_dqs=0&_error_rc=1"+params)
+}
+
+func uri(path, query string) string {
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
 	if !filepath.IsAbs(path) {
 		u = url.URL{Scheme: "file", Opaque: url.PathEscape(filepath.ToSlash(path))}
 	}
-	u.RawQuery = "_defensive=1&_dqs=0&_error_rc=1" + params
+	u.RawQuery = query
 	return u.String()
 }
 

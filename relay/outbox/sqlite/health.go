@@ -54,6 +54,11 @@ func (s *Store) failed(_ *tx, err error) {
 	if !breaks(err) {
 		return
 	}
+	s.disagrees = s.disagrees || disagrees(err)
+	if damage := s.logDamage(); errors.Is(damage, outbox.ErrCorrupt) {
+		s.halt(damage) // and closes nothing: see logDamage
+		return
+	}
 	s.log.Error("the store's file is opened again after an error", "err", err)
 	if s.w != nil {
 		_ = s.w.close() // it is done for
@@ -65,6 +70,8 @@ func (s *Store) failed(_ *tx, err error) {
 // is in the gate.
 func (s *Store) writer(ctx context.Context) (*writer, error) {
 	switch {
+	case s.found != nil:
+		return nil, s.found
 	case s.w != nil:
 		return s.w, nil
 	case s.closed || time.Since(s.faultAt) < s.cfg.pause && s.fault != nil:
@@ -102,32 +109,6 @@ func (s *Store) reopen(ctx context.Context) (*writer, error) {
 	return w, nil
 }
 
-// verify also takes back what a commit that failed may have stored: its senders
-// were told that nothing was, and will send again.
-func (s *Store) verify(ctx context.Context, w *writer) error {
-	found, err := w.value(ctx, "PRAGMA quick_check(1)")
-	if err != nil {
-		return fault("check the file", err)
-	}
-	if found != "ok" {
-		return fmt.Errorf("check the file: %w (%v; %w): %s", outbox.ErrCorrupt, found, event.ErrUnavailable, wayOut)
-	}
-	err = w.begin.run(ctx)
-	for _, seq := range s.doubtful {
-		if err == nil {
-			err = w.erase(ctx, seq)
-		}
-	}
-	if err == nil {
-		w.probe.args[0].Value = time.Now().Unix()
-		err = w.probe.run(ctx)
-	}
-	if err == nil {
-		err = w.commit.run(ctx)
-	}
-	return fault("write to the file again", err)
-}
-
 // erase removes all rows of an event or of a refused one.
 func (w *writer) erase(ctx context.Context, seq int64) error {
 	for _, s := range []*stmt{w.deleteEvent, w.deleteDeliveries, w.deleteAttempts, w.deleteRefused, w.deleteLate} {
@@ -145,10 +126,10 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := s.gate.enter(ctx); err != nil {
 		return fmt.Errorf("check: %w: a write takes too long: %w", event.ErrUnavailable, err)
 	}
-	succeeded, faultAt, err, closed := s.succeeded, s.faultAt, s.fault, s.closed
+	succeeded, faultAt, err, closed, found := s.succeeded, s.faultAt, s.fault, s.closed, s.found
 	s.gate.leave()
 	switch {
-	case closed:
+	case closed || found != nil:
 		return err
 	case err != nil && time.Since(faultAt) < checkEvery:
 		return err

@@ -75,6 +75,14 @@ type Store struct {
 	faultAt   time.Time
 	doubtful  []int64 // seqs of events that may have been stored by a commit that failed
 	closed    bool
+
+	found      error           // damage that a check beside has found: nothing is taken any more
+	mended     map[string]bool // indexes that were made anew
+	disagrees  bool            // an index does not say what its table does: they are made anew
+	rechecking bool
+
+	stop   chan struct{} // closed when the store is being closed
+	beside sync.WaitGroup
 }
 
 var _ outbox.Store = (*Store)(nil)
@@ -96,7 +104,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: cfg, log: log, names: newNames(), gate: newGate()}
+	s := &Store{cfg: cfg, log: log, names: newNames(), gate: newGate(), stop: make(chan struct{})}
 	s.tx = tx{s: s, fresh: map[uint64]int{}, ends: []byte{}, verdicts: []byte{}, journal: []byte{}} // nil is NULL
 	s.recent.window = cfg.Dedupe
 	if err := s.open(context.WithoutCancel(ctx)); err != nil {
@@ -126,7 +134,11 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.unlock(ctx, s.w.conn); err != nil {
 		return err
 	}
-	if err := s.load(ctx); err != nil {
+	err = s.load(ctx)
+	if code(err) == codeCorrupt && s.mend(ctx, s.w, false) {
+		err = s.load(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if err := s.compareMark(ctx); err != nil {
@@ -248,17 +260,27 @@ func (s *Store) LastSeq() int64 { return s.lastSeq.Load() }
 // in the WAL, and lets the next process in. It may be called twice.
 func (s *Store) Close() error {
 	s.gate.wait()
-	defer s.gate.leave()
 	if s.closed {
+		s.gate.leave()
 		return nil
 	}
 	s.closed = true
+	close(s.stop)
+	s.gate.leave()
+	s.beside.Wait() // what is checked beside comes to the gate once more
+
+	s.gate.wait()
+	defer s.gate.leave()
 	var errs []error
-	if s.readers != nil { // first: the last connection to go empties the WAL
+	if s.readers != nil { // first: the last connection to go empties the WAL, see logDamage
 		errs = append(errs, s.readers.Close())
 	}
 	if s.w != nil {
-		errs = append(errs, s.w.close())
+		if err := s.logDamage(); errors.Is(err, outbox.ErrCorrupt) {
+			errs = append(errs, err) // all is left as a kill would leave it
+		} else {
+			errs = append(errs, s.w.close())
+		}
 		s.w = nil
 	}
 	if s.mark != nil {

@@ -41,6 +41,17 @@ func (s *Store) judgeLog() error {
 	return nil
 }
 
+// logDamage says that commits in the write-ahead log stand behind a damaged
+// place. SQLite, which does not look while it has the file open, would copy the
+// damage into the file when its last connection goes.
+func (s *Store) logDamage() error {
+	l, err := readWAL(s.cfg.Path + "-wal")
+	if err == nil && l.lost() {
+		err = fmt.Errorf("%w: in %s-wal commits stand behind a damaged place", outbox.ErrCorrupt, s.cfg.Path)
+	}
+	return fault("check the log", err)
+}
+
 // sizeOf is a file's size, 0 when it is not there.
 func sizeOf(path string) (int64, error) {
 	i, err := os.Stat(path)

@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	sqlite3 "modernc.org/sqlite"
+)
+
+// An index says nothing that its table does not. So one that is damaged must not
+// keep what is whole from being accepted and sent: it is made anew.
+
+// index is one of the schema's, with what it is made for.
+type index struct{ name, table, where string }
+
+func indexes() []index {
+	return []index{
+		{"events_waiting", "events", "waiting <> -9223372036854775808"},
+		{"deliveries_due", "deliveries", "state = 0"},
+		{"deliveries_state", "deliveries", "1"},
+		{"refused_received", "refused", "1"},
+		{"threads_at", "threads", "1"},
+	}
+}
+
+// rowMissing is SQLITE_CORRUPT_INDEX: an index that can be read does not agree
+// with its table.
+const rowMissing = codeCorrupt | 3<<8
+
+func disagrees(err error) bool {
+	var e *sqlite3.Error
+	return errors.As(err, &e) && e.Code() == rowMissing
+}
+
+// mend makes those indexes anew that cannot be read from end to end, or all of
+// them. Nothing is accepted meanwhile. It says whether it made any: each only
+// once, since an index that is damaged again is the disk's doing. The caller is
+// in the gate.
+func (s *Store) mend(ctx context.Context, w *writer, all bool) (mended bool) {
+	for _, x := range indexes() {
+		_, err := count(ctx, w.conn, fmt.Sprintf("SELECT count(*) FROM %s INDEXED BY %s WHERE %s", x.table, x.name, x.where))
+		if s.mended[x.name] || !all && code(err) != codeCorrupt {
+			continue
+		}
+		if s.mended == nil {
+			s.mended = map[string]bool{}
+		}
+		s.mended[x.name] = true
+		s.log.Error("an index of the store is damaged and is made anew from its table: the disk may be damaging files", "index", x.name)
+		err = w.exec(ctx, "REINDEX "+x.name)
+		if code(err) == codeCorrupt { // it cannot even be emptied
+			err = s.replace(ctx, x)
+		}
+		if err != nil {
+			s.log.Error("the index could not be made anew", "index", x.name, "err", err)
+			continue
+		}
+		mended = true
+	}
+	return mended
+}
+
+// mendNow is mend for who reads.
+func (s *Store) mendNow(ctx context.Context) bool {
+	if err := s.gate.enter(ctx); err != nil {
+		return false
+	}
+	defer s.gate.leave()
+	ctx = context.WithoutCancel(ctx) // see conn
+	w, err := s.writer(ctx)
+	return err == nil && s.mend(ctx, w, false)
+}
+
+// replace makes an index anew whose pages cannot be read: its root becomes an
+// empty one. The pages below are lost to the file until it is salvaged or a
+// backup is put in its place. Defensive mode forbids that, so it has a
+// connection of its own.
+func (s *Store) replace(ctx context.Context, x index) (err error) {
+	c, err := open(uri(s.cfg.Path, "_dqs=0&_error_rc=1"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.exec(ctx, "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	root, err := count(ctx, c, "SELECT rootpage FROM sqlite_schema WHERE name = ?", x.name)
+	if err == nil {
+		err = c.runOnce(ctx, "UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", emptyIndex(), root)
+	}
+	if err == nil {
+		err = c.exec(ctx, "REINDEX "+x.name)
+	}
+	if err == nil {
+		err = c.exec(ctx, "COMMIT")
+	}
+	return err // an open transaction ends with its connection
+}
+
+// emptyIndex is a page of an index with nothing in it:
+// https://www.sqlite.org/fileformat2.html#b_tree_pages
+func emptyIndex() []byte {
+	b := make([]byte, defaultPage)
+	b[0] = 0x0a                                    // a leaf of an index
+	binary.BigEndian.PutUint16(b[5:], defaultPage) // where its content begins
+	return b
+}

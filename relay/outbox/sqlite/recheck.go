@@ -1,0 +1,237 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"invitation-relay/relay/outbox"
+)
+
+const (
+	// wholeCheck is how long the whole file may be checked after an error before
+	// anything is accepted again. A larger file is checked to its end beside that.
+	wholeCheck = 2 * time.Second
+	// newestCommits are those that are read back, with their events, when the
+	// whole file is not.
+	newestCommits = 200
+	// recheckRows are what one transaction of the check beside reads; it then
+	// rests for as long as that took, times recheckRest.
+	recheckRows = 200
+	recheckRest = 3
+)
+
+// checkWhole checks the whole file, or as much of it as there is time for: then
+// done is false.
+func (s *Store) checkWhole(ctx context.Context) (done bool, err error) {
+	err = s.hook("whole check")
+	if err == nil {
+		var c *conn
+		if c, err = dial(s.cfg.Path, readerParams); err != nil {
+			return false, fault("check the file", err)
+		}
+		defer func() { _ = c.close() }() // nothing was written
+		ctx, cancel := context.WithTimeout(ctx, wholeCheck)
+		defer cancel()
+		if err = quickCheck(ctx, c, ""); err != nil && ctx.Err() != nil && code(err) != codeCorrupt {
+			err = context.DeadlineExceeded
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return false, nil
+	}
+	return err == nil, fault("check the file", err)
+}
+
+// quickCheck checks the file, or one table with its indexes. Pages that belong
+// to nothing do no harm: an index that was made anew may leave some.
+func quickCheck(ctx context.Context, c *conn, table string) error {
+	pragma := "PRAGMA quick_check"
+	if table != "" {
+		pragma += "(" + table + ")"
+	}
+	q, err := c.prepareOnce(pragma, 0, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = q.s.Close() }() // nothing was written
+	return q.each(ctx, func() error {
+		if found := q.text(0); found != "ok" && !unused(found) {
+			return fmt.Errorf("%w (%s)", outbox.ErrCorrupt, found)
+		}
+		return nil
+	})
+}
+
+// unused reports whether a finding says of nothing but pages that they are not used.
+func unused(found string) bool {
+	for line := range strings.SplitSeq(found, "\n") {
+		if line != "" && !strings.HasSuffix(line, "never used") && !strings.HasPrefix(line, "*** in database") {
+			return false
+		}
+	}
+	return true
+}
+
+// checkTouched reads back what writes that failed may have touched: the
+// write-ahead log, where all of them go, the schema, and the newest commits with
+// their events.
+func (s *Store) checkTouched(ctx context.Context, w *writer) error {
+	if err := s.logDamage(); err != nil {
+		return err
+	}
+	if err := current(ctx, w.conn); err != nil {
+		return err
+	}
+	q, err := w.prepareOnce(fmt.Sprintf("SELECT keys FROM journal ORDER BY n DESC LIMIT %d", newestCommits), 0, 1)
+	if err != nil {
+		return fault("check the newest commits", err)
+	}
+	defer func() { _ = q.s.Close() }() // nothing was written
+	t := &tx{s: s, w: w}
+	err = q.each(ctx, func() error {
+		for b := q.blob(0); len(b) >= keysSize; b = b[keysSize:] {
+			r, err := t.stands(ctx, keysAt(b).seq)
+			if err == nil && r != nil {
+				err = r.verify(true)
+			}
+			if _, known := s.quarantine.Load(keysAt(b).seq); err != nil && !known {
+				return err
+			}
+		}
+		return nil
+	})
+	return fault("check the newest commits", err)
+}
+
+// recheck checks the whole file beside what else is done, in short transactions
+// and with rests, and stops the store when it finds damage. It ends with stop.
+func (s *Store) recheck(stop <-chan struct{}) {
+	ctx := context.Background()
+	c, err := dial(s.cfg.Path, readerParams)
+	if err == nil {
+		err = errors.Join(s.checkSlowly(ctx, c, stop), c.close())
+	}
+	if err == nil {
+		err = s.hook("recheck")
+	}
+	if err == nil {
+		return
+	}
+	s.gate.wait()
+	defer s.gate.leave()
+	if s.closed {
+		return
+	}
+	if (code(err) == codeCorrupt || errors.Is(err, outbox.ErrCorrupt)) && s.w != nil && s.mend(ctx, s.w, false) {
+		return
+	}
+	s.halt(fault("check the file", err))
+	if s.w != nil {
+		_ = s.w.close() // s.found says more
+		s.w = nil
+	}
+}
+
+// halt stops the store until it is opened again. The caller is in the gate.
+func (s *Store) halt(found error) {
+	s.found, s.fault, s.faultAt = found, found, time.Now()
+	s.log.Error("the store takes nothing more: damage was found after an error", "file", s.cfg.Path, "err", found)
+}
+
+// checkSlowly reads all tables, the largest in steps.
+func (s *Store) checkSlowly(ctx context.Context, c *conn, stop <-chan struct{}) error {
+	rest := func(since time.Time) bool {
+		select {
+		case <-stop:
+			return false
+		case <-time.After(recheckRest * time.Since(since)):
+			return true
+		}
+	}
+	tables := []string{}
+	q, err := c.prepareOnce("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('events', 'sqlite_sequence')", 0, 1)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(q.each(ctx, func() error { tables = append(tables, q.text(0)); return nil }), q.s.Close())
+	for _, table := range tables {
+		since := time.Now()
+		if err == nil {
+			err = quickCheck(ctx, c, table)
+		}
+		if err != nil || !rest(since) {
+			return err
+		}
+	}
+	if q, err = c.prepareOnce("SELECT seq, length(body) FROM events WHERE seq > ? ORDER BY seq LIMIT ?", 2, 2); err != nil {
+		return err
+	}
+	defer func() { _ = q.s.Close() }() // nothing was written
+	for last, more := int64(-1), true; more; {
+		since := time.Now()
+		q.args[0].Value, q.args[1].Value = last, int64(recheckRows)
+		more = false
+		err := q.each(ctx, func() error { last, more = q.int(0), true; return nil })
+		if err != nil || !rest(since) {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify looks whether the file is whole and takes a write, and takes back what a
+// commit that failed may have stored: its senders were told that nothing was,
+// and will send again. The whole file is checked when that is soon done, else
+// what the writes that failed may have touched, and the rest beside.
+func (s *Store) verify(ctx context.Context, w *writer) error {
+	if s.disagrees {
+		s.disagrees = !s.mend(ctx, w, true)
+	}
+	done, err := s.checkWhole(ctx)
+	if errors.Is(err, outbox.ErrCorrupt) && s.mend(ctx, w, false) {
+		done, err = s.checkWhole(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if !done {
+		if err := s.checkTouched(ctx, w); err != nil {
+			return err
+		}
+	}
+	if err := s.takeBack(ctx, w); err != nil {
+		return err
+	}
+	if !done && !s.rechecking {
+		s.rechecking = true
+		s.beside.Go(func() {
+			s.recheck(s.stop)
+			s.gate.wait()
+			s.rechecking = false
+			s.gate.leave()
+		})
+	}
+	return nil
+}
+
+// takeBack erases what commits that failed may have stored, and sees whether the
+// file takes that.
+func (s *Store) takeBack(ctx context.Context, w *writer) error {
+	err := w.begin.run(ctx)
+	for _, seq := range s.doubtful {
+		if err == nil {
+			err = w.erase(ctx, seq)
+		}
+	}
+	if err == nil {
+		w.probe.args[0].Value = time.Now().Unix()
+		err = w.probe.run(ctx)
+	}
+	if err == nil {
+		err = w.commit.run(ctx)
+	}
+	return fault("write to the file again", err)
+}
