@@ -30,17 +30,24 @@ func identify(ctx context.Context, c *conn) error {
 	if err != nil {
 		return fault("read the file", err)
 	}
-	if tables != int64(0) || id != int64(0) {
-		return fmt.Errorf("this is a database, but not a store of invitation-relay: give another path")
+	ours, err := c.value(ctx, "SELECT count(*) FROM sqlite_schema WHERE name IN ('migrations', 'events', 'deliveries', 'attempts', 'journal', 'refused')")
+	switch {
+	case err != nil:
+		return fault("read the file", err)
+	case ours == int64(6):
+		return fault("read the file", fmt.Errorf("%w: it does not say any more whose it is", outbox.ErrCorrupt))
+	case tables != int64(0) || id != int64(0):
+		return fmt.Errorf("this is a database, but not a store of invitation-relay: give another path, or move that file away")
 	}
 	return nil // new and empty
 }
+
+const migrationsTable = "CREATE TABLE IF NOT EXISTS migrations (n INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
 
 // migrate brings the schema up to date, each step in a transaction of its own.
 // The steps are the files in migrations, in the order of their names; those
 // that have been released do not change any more.
 func migrate(ctx context.Context, c *conn) error {
-	const table = "CREATE TABLE IF NOT EXISTS migrations (n INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
 	files, err := fs.Glob(migrationFiles, "migrations/*.sql") // sorted
 	if err != nil {
 		return err
@@ -64,7 +71,7 @@ func migrate(ctx context.Context, c *conn) error {
 			return err
 		}
 		n := int(done) + i + 1
-		err = c.exec(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s; %s; INSERT INTO migrations VALUES (%d, '%s', datetime())", table, script, n, name))
+		err = c.exec(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s; %s; INSERT INTO migrations VALUES (%d, '%s', datetime())", migrationsTable, script, n, name))
 		failpoint.Hit(failpoint.Migration)
 		if err == nil {
 			err = c.exec(ctx, "COMMIT")

@@ -44,24 +44,11 @@ func Salvage(ctx context.Context, damaged, fresh string, saved func(events int))
 	defer func() { err = errors.Join(err, held.Close()) }()
 	unwatched := context.WithoutCancel(ctx) // see conn
 	v := &salvage{Salvaged: &r, saved: saved, names: newNames()}
-	source, done, err := v.source(damaged, fresh)
+	done, err := v.open(unwatched, damaged, fresh)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	if v.from, err = dial(source, readerParams+"&mode=ro"); err != nil {
-		return r, fault("open the file", err)
-	}
-	defer func() { err = errors.Join(err, v.from.close()) }()
-	if err := identify(unwatched, v.from); err != nil {
-		return r, err
-	}
-	if err := current(unwatched, v.from); errors.Is(err, outbox.ErrNewer) { // an older one has what there is to save
-		return r, err
-	}
-	if err := v.names.load(unwatched, v.from); err != nil { // without them nobody knows what goes where
-		return r, fault("read names", err)
-	}
+	defer func() { err = errors.Join(err, v.from.close(), done()) }()
 	if err := v.create(unwatched, fresh); err != nil {
 		return r, fmt.Errorf("make %s: %w", fresh, err)
 	}
@@ -72,26 +59,6 @@ func Salvage(ctx context.Context, damaged, fresh string, saved func(events int))
 		}
 	}
 	return r, err
-}
-
-// source is what is read: the store itself, or a copy beside the new one with
-// what SQLite would not read of the log.
-func (v *salvage) source(damaged, fresh string) (path string, done func() error, err error) {
-	l, err := readWAL(damaged + "-wal")
-	if err != nil {
-		return "", nil, fmt.Errorf("read its log: %w", err)
-	}
-	size, err := sizeOf(damaged)
-	if err != nil {
-		return "", nil, err
-	}
-	if size > 0 && !l.lost() && !l.torn() {
-		return damaged, func() error { return nil }, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(fresh), 0o700); err != nil {
-		return "", nil, err
-	}
-	return copyWithLog(damaged, fresh, l)
 }
 
 // salvage is one Salvage under way.

@@ -201,6 +201,9 @@ func (s *Store) equip(ctx context.Context, c *conn) (*writer, error) {
 	if err := migrate(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := wholeSchema(ctx, c); err != nil {
+		return nil, err
+	}
 	w, err := prepareWriter(c)
 	return w, fault("open the file", err)
 }

@@ -94,7 +94,11 @@ func openBoth(path string) (b both, err error) {
 	if b.file, err = os.Open(path); err != nil { //nolint:gosec // the path comes from the config
 		return b, err
 	}
-	if b.log, err = os.Open(path + "-wal"); err != nil { //nolint:gosec // beside it
+	b.log, err = os.Open(path + "-wal") //nolint:gosec // beside it
+	if errors.Is(err, fs.ErrNotExist) { // then it has no frames either
+		err = nil
+	}
+	if err != nil {
 		_ = b.file.Close() // nothing was written
 	}
 	return b, err
