@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"invitation-relay/relay/event"
@@ -17,6 +18,7 @@ import (
 type candidate struct {
 	seq, address, attempts, nextAt int64
 	reason                         string
+	damaged                        bool // only an index has it
 }
 
 // claim is one Claim under way.
@@ -143,15 +145,49 @@ func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err err
 		byDue = func(a, b candidate) int { return cmp.Compare(a.seq, b.seq) }
 	}
 	for _, id := range c.all {
+		n := len(list)
 		err := c.query(ctx, func(seq, attempts, nextAt int64, reason string) {
-			list = append(list, candidate{seq, id, attempts, nextAt, reason})
+			list = append(list, candidate{seq: seq, address: id, attempts: attempts, nextAt: nextAt, reason: reason})
 		}, text, id, c.due, c.triedAfter, c.before, limit)
+		if code(err) == codeCorrupt {
+			list, err = c.oneByOne(ctx, list[:n], id, limit)
+		}
 		if err != nil {
 			return nil, err
 		}
 	}
 	slices.SortStableFunc(list, byDue)
 	return list[:min(limit, len(list))], nil
+}
+
+// oneByOne asks for the rows of what an index lists, after one of them could not
+// be read: that must not keep the others from being sent.
+func (c *claim) oneByOne(ctx context.Context, list []candidate, id int64, limit int) ([]candidate, error) {
+	text, n := `SELECT seq, 0, next_at, '' FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND address = ?
+		AND next_at > 0 AND next_at <= ? AND seq > ? AND seq < ? ORDER BY next_at LIMIT ?`, len(list)
+	if c.before != math.MaxInt64 {
+		text = strings.Replace(text, "ORDER BY next_at", "ORDER BY seq", 1)
+	}
+	err := c.query(ctx, func(seq, _, nextAt int64, _ string) {
+		list = append(list, candidate{seq: seq, address: id, nextAt: nextAt})
+	}, text, id, c.due, c.triedAfter, c.before, limit)
+	if err != nil {
+		return nil, err
+	}
+	for i := n; i < len(list); i++ {
+		d := &list[i]
+		found := false
+		err := c.query(ctx, func(_, attempts, nextAt int64, reason string) {
+			d.attempts, d.nextAt, d.reason, found = attempts, nextAt, reason, true
+		}, "SELECT seq, attempts, next_at, reason FROM deliveries WHERE seq = ? AND address = ?", d.seq, id)
+		if err != nil && code(err) != codeCorrupt {
+			return nil, err
+		}
+		if d.damaged = !found; d.damaged {
+			c.s.report(&row{seq: d.seq}, fault("read its delivery", cmp.Or(err, event.ErrNotFound)))
+		}
+	}
+	return list, nil
 }
 
 // next is when the first delivery not yet due will be.
@@ -196,6 +232,10 @@ func (c *claim) load(ctx context.Context, l *loader, events map[int64]*readable,
 	due = make([]outbox.Pending, 0, min(wanted, len(list)))
 	last := int64(-1) // its deliveries never tried stay together
 	for _, d := range list {
+		if d.damaged { // reported
+			damaged++
+			continue
+		}
 		if len(due) >= wanted && (d.nextAt > 0 || d.seq != last) {
 			break
 		}

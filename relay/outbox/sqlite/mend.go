@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	sqlite3 "modernc.org/sqlite"
 )
@@ -62,12 +63,20 @@ func (s *Store) mend(ctx context.Context, w *writer, all bool) (mended bool) {
 	return mended
 }
 
-// mendNow is mend for who reads.
+// mendEvery is how often who reads may have the indexes looked through.
+const mendEvery = time.Minute
+
+// mendNow is mend for who reads. Where it is not an index that is damaged, it must
+// not look through all of them each time.
 func (s *Store) mendNow(ctx context.Context) bool {
 	if err := s.gate.enter(ctx); err != nil {
 		return false
 	}
 	defer s.gate.leave()
+	if !s.looked.IsZero() && time.Since(s.looked) < mendEvery {
+		return false
+	}
+	s.looked = time.Now()
 	ctx = context.WithoutCancel(ctx) // see conn
 	w, err := s.writer(ctx)
 	return err == nil && s.mend(ctx, w, false)

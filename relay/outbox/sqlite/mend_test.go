@@ -175,3 +175,28 @@ func TestEventsOnAPageThatCannotBeReadDoNotStopTheOthers(t *testing.T) {
 		t.Errorf("%d lines of log for %d events", n, len(stored)-len(there))
 	}
 }
+
+func TestDeliveriesOnAPageThatCannotBeReadDoNotStopTheOthers(t *testing.T) {
+	for _, before := range []int64{0, 1 << 62} {
+		path, stored := retried(t, "deliveries", "leaf", 0xff)
+		var log strings.Builder
+		s := openStore(t, Config{Path: path, Log: logTo(&log)})
+		q := outbox.Query{Addresses: []outbox.Address{"b"}, DueBy: time.Now().Add(time.Hour), Limit: 300, BeforeSeq: before}
+		var got int
+		for range 2 { // the second time, no index is looked through again
+			due, _, err := s.Claim(t.Context(), q)
+			if err != nil {
+				t.Fatal("claim:", err)
+			}
+			got = len(due)
+		}
+		q.Limit = 1e6
+		due, _, err := s.Claim(t.Context(), q)
+		if n := len(stored) - len(due); err != nil || got != 300 || n == 0 || n > 200 {
+			t.Errorf("%d deliveries of %d were found, and %d of 300 (%v)", len(due), len(stored), got, err)
+		}
+		if n := strings.Count(log.String(), "level=ERROR"); n != len(stored)-len(due) {
+			t.Errorf("%d lines of log for %d deliveries", n, len(stored)-len(due))
+		}
+	}
+}

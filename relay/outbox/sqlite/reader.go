@@ -151,15 +151,20 @@ func (r *Reader) read(ctx context.Context, from, to int64) ([]*row, error) {
 	return rows, err
 }
 
+// batchRow is an event as batchSQL has it.
+func batchRow(q *stmt) *row {
+	return &row{
+		seq: q.int(0), rnd: q.int(1), received: q.int(2), source: q.int(3), kind: q.int(4), targets: q.int(5), crc: q.int(6),
+		dedupe: q.blob(7), verdicts: q.blob(8), subject: q.text(9), ticket: q.text(10), status: q.text(11), body: q.blob(12), keyID: q.int(13),
+	}
+}
+
 // batchOf is one short transaction.
 func (r *Reader) batchOf(ctx context.Context, from, to int64) (rows []*row, err error) {
 	q, size := r.batch, 0
 	q.args[0].Value, q.args[1].Value, q.args[2].Value = from, to, int64(readerRows)
 	err = q.each(ctx, func() error {
-		e := &row{
-			seq: q.int(0), rnd: q.int(1), received: q.int(2), source: q.int(3), kind: q.int(4), targets: q.int(5), crc: q.int(6),
-			dedupe: q.blob(7), verdicts: q.blob(8), subject: q.text(9), ticket: q.text(10), status: q.text(11), body: q.blob(12), keyID: q.int(13),
-		}
+		e := batchRow(q)
 		rows = append(rows, e)
 		if size += len(e.body); size >= readerBytes {
 			return io.EOF

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -17,9 +19,10 @@ const (
 	// newestCommits are those that are read back, with their events, when the
 	// whole file is not.
 	newestCommits = 200
-	// recheckRows are what one transaction of the check beside reads; it then
-	// rests for as long as that took, times recheckRest.
+	// recheckRows are what one transaction of the check beside reads, or less when
+	// that takes recheckStep; it then rests for as long, times recheckRest.
 	recheckRows = 200
+	recheckStep = 100 * time.Millisecond
 	recheckRest = 3
 )
 
@@ -108,31 +111,44 @@ func (s *Store) checkTouched(ctx context.Context, w *writer) error {
 
 // recheck checks the whole file beside what else is done, in short transactions
 // and with rests, and stops the store when it finds damage. It ends with stop.
-func (s *Store) recheck(stop <-chan struct{}) {
-	ctx := context.Background()
-	c, err := dial(s.cfg.Path, readerParams)
-	if err == nil {
-		err = errors.Join(s.checkSlowly(ctx, c, stop), c.close())
+func (s *Store) recheck(ctx context.Context, stop <-chan struct{}) {
+	ctx, cancel := context.WithCancel(ctx) // of few statements: see conn
+	defer cancel()
+	go func() {
+		select {
+		case <-stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	for {
+		c, err := dial(s.cfg.Path, readerParams)
+		if err == nil {
+			err = errors.Join(s.checkSlowly(ctx, c), c.close())
+		}
+		if err == nil || ctx.Err() != nil || !s.foundBeside(context.WithoutCancel(ctx), fault("check the file", err)) {
+			return
+		}
 	}
-	if err == nil {
-		err = s.hook("recheck")
-	}
-	if err == nil {
-		return
-	}
+}
+
+// foundBeside mends what has been found, and says whether it did; else it stops
+// the store.
+func (s *Store) foundBeside(ctx context.Context, found error) (mended bool) {
 	s.gate.wait()
 	defer s.gate.leave()
-	if s.closed {
-		return
+	if s.closed || s.found != nil {
+		return false
 	}
-	if (code(err) == codeCorrupt || errors.Is(err, outbox.ErrCorrupt)) && s.w != nil && s.mend(ctx, s.w, false) {
-		return
+	if errors.Is(found, outbox.ErrCorrupt) && s.w != nil && s.mend(ctx, s.w, false) {
+		return true
 	}
-	s.halt(fault("check the file", err))
+	s.halt(found)
 	if s.w != nil {
-		_ = s.w.close() // s.found says more
+		_ = s.w.close() // found says more
 		s.w = nil
 	}
+	return false
 }
 
 // halt stops the store until it is opened again. The caller is in the gate.
@@ -142,15 +158,7 @@ func (s *Store) halt(found error) {
 }
 
 // checkSlowly reads all tables, the largest in steps.
-func (s *Store) checkSlowly(ctx context.Context, c *conn, stop <-chan struct{}) error {
-	rest := func(since time.Time) bool {
-		select {
-		case <-stop:
-			return false
-		case <-time.After(recheckRest * time.Since(since)):
-			return true
-		}
-	}
+func (s *Store) checkSlowly(ctx context.Context, c *conn) error {
 	tables := []string{}
 	q, err := c.prepareOnce("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('events', 'sqlite_sequence')", 0, 1)
 	if err != nil {
@@ -162,24 +170,44 @@ func (s *Store) checkSlowly(ctx context.Context, c *conn, stop <-chan struct{}) 
 		if err == nil {
 			err = quickCheck(ctx, c, table)
 		}
-		if err != nil || !rest(since) {
-			return err
-		}
+		rest(ctx, since)
 	}
-	if q, err = c.prepareOnce("SELECT seq, length(body) FROM events WHERE seq > ? ORDER BY seq LIMIT ?", 2, 2); err != nil {
+	if err != nil {
 		return err
 	}
-	defer func() { _ = q.s.Close() }() // nothing was written
-	for last, more := int64(-1), true; more; {
+	if q, err = c.prepare(batchSQL, 3, 14); err != nil {
+		return err
+	}
+	q.args[1].Value, q.args[2].Value = int64(math.MaxInt64), int64(recheckRows)
+	for next, more := int64(0), true; more; {
 		since := time.Now()
-		q.args[0].Value, q.args[1].Value = last, int64(recheckRows)
+		q.args[0].Value = next
 		more = false
-		err := q.each(ctx, func() error { last, more = q.int(0), true; return nil })
-		if err != nil || !rest(since) {
+		err := q.each(ctx, func() error {
+			r := batchRow(q)
+			next, more = r.seq+1, true
+			if err := r.verify(true); err != nil {
+				s.report(r, err)
+			}
+			if time.Since(since) > recheckStep {
+				return io.EOF
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
+		rest(ctx, since)
 	}
 	return nil
+}
+
+// rest leaves the disk to others.
+func rest(ctx context.Context, since time.Time) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(recheckRest * time.Since(since)):
+	}
 }
 
 // verify looks whether the file is whole and takes a write, and takes back what a
@@ -208,7 +236,7 @@ func (s *Store) verify(ctx context.Context, w *writer) error {
 	if !done && !s.rechecking {
 		s.rechecking = true
 		s.beside.Go(func() {
-			s.recheck(s.stop)
+			s.recheck(ctx, s.stop)
 			s.gate.wait()
 			s.rechecking = false
 			s.gate.leave()

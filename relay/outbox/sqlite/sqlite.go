@@ -78,6 +78,7 @@ type Store struct {
 
 	found      error           // damage that a check beside has found: nothing is taken any more
 	mended     map[string]bool // indexes that were made anew
+	looked     time.Time       // when who reads last had the indexes looked through
 	disagrees  bool            // an index does not say what its table does: they are made anew
 	rechecking bool
 
