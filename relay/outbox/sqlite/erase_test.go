@@ -22,26 +22,31 @@ func values(t *testing.T, path string) map[string]string {
 	}
 	defer func() { _ = db.Close() }()
 	all := map[string]string{}
-	for _, table := range strings.Fields(text(t, db, "SELECT group_concat(name, ' ') FROM sqlite_schema WHERE type = 'table'")) {
-		for _, column := range strings.Fields(text(t, db, "SELECT group_concat(name, ' ') FROM pragma_table_info('"+table+"')")) {
-			rows, err := db.QueryContext(t.Context(), fmt.Sprintf("SELECT CAST(%[1]s AS BLOB) FROM %[2]s WHERE typeof(%[1]s) IN ('text', 'blob') AND length(%[1]s) >= 12", column, table))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for rows.Next() {
-				var value []byte
-				if err := rows.Scan(&value); err != nil {
-					t.Fatal(err)
-				}
-				all[string(value[:min(len(value), 200)])] = table + "." + column // a longer one goes on on a page of its own
-			}
-			if err := rows.Err(); err != nil {
-				t.Fatal(err)
-			}
-			_ = rows.Close()
+	for table := range strings.FieldsSeq(text(t, db, "SELECT group_concat(name, ' ') FROM sqlite_schema WHERE type = 'table'")) {
+		for column := range strings.FieldsSeq(text(t, db, "SELECT group_concat(name, ' ') FROM pragma_table_info('"+table+"')")) {
+			valuesOf(t, db, table, column, all)
 		}
 	}
 	return all
+}
+
+func valuesOf(t *testing.T, db *sql.DB, table, column string, into map[string]string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), fmt.Sprintf("SELECT CAST(%[1]s AS BLOB) FROM %[2]s WHERE typeof(%[1]s) IN ('text', 'blob') AND length(%[1]s) >= 12", column, table))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var value []byte
+		if err := rows.Scan(&value); err != nil {
+			t.Fatal(err)
+		}
+		into[string(value[:min(len(value), 200)])] = table + "." + column // a longer one goes on on a page of its own
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func text(t *testing.T, db *sql.DB, query string) (s string) {
