@@ -1,15 +1,19 @@
 package admin
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // endpoint is one thing the API does.
 type endpoint struct {
-	method string   // GET, which answers HEAD too, or POST, which changes something
-	path   string   // an http.ServeMux pattern
-	public bool     // needs no signing in: for probes
-	action string   // of a POST: its word in the audit log
-	params []string // query parameters it takes; any other is an error
-	body   bool     // of a POST: it takes one
+	method string        // GET, which answers HEAD too, or POST, which changes something
+	path   string        // an http.ServeMux pattern
+	public bool          // needs no signing in: for probes
+	action string        // of a POST: its word in the audit log
+	params []string      // query parameters it takes; any other is an error
+	body   bool          // of a POST: it takes one
+	within time.Duration // 0: answerWithin
 
 	do  func(*call) (any, error) // what it answers, as JSON: this,
 	raw http.Handler             // or this
@@ -51,6 +55,9 @@ func (a *api) changes() []endpoint {
 	add(a.Release != nil, "/api/v1/targets/{name}/release", "release", a.release)
 	add(a.SendTest != nil, "/api/v1/targets/{name}/send-test", "send-test", a.sendTest, "source")
 	add(a.Forget != nil, "/api/v1/forget", "forget", a.forget)
+	if a.Forget != nil {
+		list[len(list)-1].within = forgetWithin
+	}
 	add(a.Explain != nil, "/api/v1/explain", "explain", a.explain, "source")
 	return list
 }

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"time"
 )
 
 // maxForget bounds the body that names a person.
 const maxForget = 4 << 10
+
+// forgetWithin is for a look at every body there is: some 20 s for a million, and
+// several times that beside a load.
+const forgetWithin = 15 * time.Minute
 
 // forgottenItem is what was erased.
 type forgottenItem struct {

@@ -3,8 +3,10 @@ package admin
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
@@ -37,4 +39,38 @@ func TestPersonToForgetStandsInTheBodyAndInNoLog(t *testing.T) {
 		}
 	}
 	wantProblem(t, b.ask("POST", "/api/v1/forget?cifcod=a", body(`{"cifcod":"a"}`)), http.StatusBadRequest)
+}
+
+// deadlines is an answer that notes until when it may be written.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	at time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(at time.Time) error {
+	d.at = at
+	return nil
+}
+
+// TestForgettingHasTheTimeThatALargeStoreTakes: a million bodies are some 20 s of
+// reading, several times that beside a load; asking again would begin anew.
+func TestForgettingHasTheTimeThatALargeStoreTakes(t *testing.T) {
+	var until time.Time
+	b := newBench(t, func(c *Config) {
+		c.Forget = func(ctx context.Context, _ string) (outbox.Forgotten, error) {
+			until, _ = ctx.Deadline()
+			return outbox.Forgotten{}, nil
+		}
+	})
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	b.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1/api/v1/forget", strings.NewReader(`{"cifcod":"a"}`)))
+	wantStatus(t, w.ResponseRecorder, http.StatusOK)
+	if enough := time.Now().Add(10 * time.Minute); until.Before(enough) || !w.at.After(until) {
+		t.Errorf("it has until %v and can answer until %v, want 10 minutes and more, and an answer after them", until, w.at)
+	}
+	w = &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	b.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/api/v1/targets", nil))
+	if !w.at.IsZero() {
+		t.Error("others have more time, too")
+	}
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 const (
 	answerWithin = 30 * time.Second // after that a request of ours is given up
+	writeWithin  = 15 * time.Second // beyond that: a late answer is still one
 	anonymous    = "anonymous"      // the user of an open API in the audit log
 )
 
@@ -63,11 +65,15 @@ func (a *api) routes() http.Handler {
 func (a *api) serve(w http.ResponseWriter, r *http.Request, rt *route) {
 	out := &recorder{ResponseWriter: w}
 	harden(out.Header())
-	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
+	within := cmp.Or(rt.methods[r.Method].within, answerWithin)
+	ctx, cancel := context.WithTimeout(r.Context(), within)
 	defer cancel()
 	c := &call{ctx: ctx, req: r}
 
 	e, err := a.admit(c, rt)
+	if err == nil && within > answerWithin {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(within + writeWithin)) // else the server's holds
+	}
 	switch {
 	case err != nil:
 		a.fail(ctx, out, err)

@@ -12,7 +12,7 @@ func NewServer(h http.Handler) *http.Server {
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      answerWithin + 15*time.Second, // later than answerWithin: a late answer is still one
+		WriteTimeout:      answerWithin + writeWithin,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}

@@ -29,6 +29,8 @@ type adminAPI struct {
 const (
 	// askWithin is a little more than the relay gives itself for an answer.
 	askWithin = 40 * time.Second
+	// forgetWithin likewise: of a large store the relay looks at every body.
+	forgetWithin = 16 * time.Minute
 	// maxListing bounds an answer: a page of 1000 items, or the largest body, is far below.
 	maxListing = 64 << 20
 )
