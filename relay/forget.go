@@ -77,7 +77,10 @@ func (r *Relay) discardForgotten(ctx context.Context, list []outbox.StoredDelive
 		list = list[:0]
 		for _, d := range busy { // as it is now, should the attempt have ended
 			now, err := r.store.Delivery(ctx, d.Key)
-			if err != nil {
+			switch {
+			case errors.Is(err, event.ErrNotFound): // purged since
+				continue
+			case err != nil:
 				return err
 			}
 			if now.State == event.Pending || now.State == event.Dead {

@@ -118,7 +118,10 @@ func (h *hers) linked(ctx context.Context) error {
 			}
 			for seq := range h.seqs {
 				r, err := l.row(ctx, seq)
-				if err != nil && r == nil {
+				switch {
+				case errors.Is(err, event.ErrNotFound): // purged since
+					continue
+				case err != nil && r == nil:
 					return err
 				}
 				filters = append(filters, h.links(r)...)
@@ -222,6 +225,9 @@ func (h *hers) deliveries(ctx context.Context, id event.ID) (list []outbox.Store
 			return err
 		}
 		r, err := l.row(ctx, id.Seq())
+		if errors.Is(err, event.ErrNotFound) { // purged since
+			return nil
+		}
 		if r == nil {
 			return err
 		}

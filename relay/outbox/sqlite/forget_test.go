@@ -138,3 +138,34 @@ func TestDamagedEventIsForgottenLikeAWholeOne(t *testing.T) {
 		t.Errorf("it is in the file (%v)", err)
 	}
 }
+
+// TestEventPurgedWhileItsPersonIsForgottenIsNoError: the retention was faster.
+func TestEventPurgedWhileItsPersonIsForgottenIsNoError(t *testing.T) {
+	for _, when := range []string{"while bodies are looked at", "while deliveries are given up"} {
+		t.Run(when, func(t *testing.T) {
+			s := openStore(t, Config{})
+			var ids event.IDs
+			old, fresh := newEntry(&ids, "a"), newEntry(&ids, "a")
+			fresh.Event.Person = old.Event.Person
+			write(t, s, old, fresh)
+			deliver(t, s, old)
+			purge := func() {
+				if n, err := s.Purge(t.Context(), outbox.Retention{Rows: time.Now().Add(time.Hour)}); err != nil || n > 1 {
+					t.Errorf("purged %d (%v)", n, err)
+				}
+			}
+			f := outbox.Forget{Person: old.Event.Person, Now: time.Now()}
+			if when == "while bodies are looked at" {
+				f.Holds = func([]byte) bool { purge(); return false }
+			} else {
+				f.Discard = func(context.Context, []outbox.StoredDelivery) error { purge(); return nil }
+			}
+			if done, err := s.Forget(t.Context(), f); err != nil || done.Discarded != 1 {
+				t.Errorf("forgotten: %+v (%v), want what is left of her", done, err)
+			}
+			if got, err := s.Event(t.Context(), fresh.Event.ID); err != nil || got.Body != nil {
+				t.Errorf("the other event: %+v (%v), want it without a body", got, err)
+			}
+		})
+	}
+}
