@@ -204,6 +204,9 @@ func (h *hers) erase(ctx context.Context, some []event.ID, done *outbox.Forgotte
 			}
 		}
 		for _, id := range some {
+			if err := h.threads(ctx, t, id.Seq()); err != nil {
+				return err
+			}
 			if err := h.blank(ctx, t, id.Seq()); err != nil {
 				return err
 			}

@@ -2,23 +2,32 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"time"
 )
+
+// threadKey is a thread's key as the file has it: with the salt of person, so that
+// who has the file and no key cannot try what it is a hash of.
+func (s *Store) threadKey(key string) string {
+	sum := sha256.Sum256(append(append([]byte("thread "), s.salt...), key...))
+	return hex.EncodeToString(sum[:])
+}
 
 // SaveThread implements outbox.Store.
 func (s *Store) SaveThread(ctx context.Context, target, key, ref string, now time.Time) error {
 	return s.transact(ctx, "remember the thread", func(ctx context.Context, t *tx) error {
 		return t.w.runOnce(ctx, "INSERT INTO threads (target, key, ref, at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
-			target, key, ref, nanos(now))
+			target, s.threadKey(key), ref, nanos(now))
 	})
 }
 
 // Thread implements outbox.Store.
 func (s *Store) Thread(ctx context.Context, target, key string) (ref string, err error) {
 	err = s.read(ctx, "read the thread", func(ctx context.Context, tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, "SELECT ref FROM threads WHERE target = ? AND key = ?", target, key).Scan(&ref)
+		err := tx.QueryRowContext(ctx, "SELECT ref FROM threads WHERE target = ? AND key = ?", target, s.threadKey(key)).Scan(&ref)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
