@@ -280,3 +280,52 @@ func TestReaderLearnsOfAKeyThatCameAfterIt(t *testing.T) {
 		t.Errorf("it reads %d events, want 2", n)
 	}
 }
+
+// TestDamagedRowOfAKeyStopsNothing: a key is known by its fingerprint or by the
+// salt that it opens, and without the salt bodies are as readable as before.
+func TestDamagedRowOfAKeyStopsNothing(t *testing.T) {
+	for damage, found := range map[string]int{
+		"UPDATE keys SET fingerprint = randomblob(16)":             1,
+		"UPDATE keys SET salt = zeroblob(length(salt))":            0, // the hash of persons cannot be made again
+		"UPDATE keys SET salt = zeroblob(length(salt)) WHERE id=1": 1,
+	} {
+		var log strings.Builder
+		path, entries, refused := mixed(t, 2, testKey(1), testKey(2))
+		keys := [][]byte{testKey(2), testKey(1)}
+		s := openStore(t, Config{Path: path, Keys: keys})
+		if err := s.w.runOnce(context.WithoutCancel(t.Context()), damage); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = openStore(t, Config{Path: path, Keys: keys, Log: logTo(&log)})
+			for _, e := range entries {
+				if got, err := s.Event(t.Context(), e.Event.ID); err != nil || !bytes.Equal(got.Body, e.Event.Body) {
+					t.Fatalf("%s: event %+v (%v)", damage, got, err)
+				}
+			}
+			if items, _, err := s.Refused(t.Context(), outbox.Filter{}); err != nil || len(items) != len(refused) {
+				t.Errorf("%s: %d refused (%v)", damage, len(items), err)
+			}
+			if items, _, err := s.Events(t.Context(), outbox.Filter{Person: entries[0].Event.Person}); err != nil || len(items) != found {
+				t.Errorf("%s: %d of the person (%v), want %d", damage, len(items), err, found)
+			}
+		}
+		var ids event.IDs
+		e := newEntry(&ids, "a")
+		e.Event.Person = "cif-after"
+		write(t, s, e)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = openStore(t, Config{Path: path, Keys: keys})
+		if items, _, err := s.Events(t.Context(), outbox.Filter{Person: "cif-after"}); err != nil || len(items) != 1 {
+			t.Errorf("%s: %d of who came after (%v)", damage, len(items), err)
+		}
+		if lines := strings.Count(log.String(), "salt"); lines != 1-found {
+			t.Errorf("%s: log %s", damage, log.String())
+		}
+	}
+}

@@ -64,12 +64,14 @@ func newKeyring(raw [][]byte, store []byte) (*keyring, error) {
 	return r, nil
 }
 
-// know is told of a key that the store knows, and says whether the config has it.
-func (r *keyring) know(id int64, fingerprint []byte) bool {
+// know is told of a key that the store knows, and says whether the config has
+// it. Either of what stands there tells: a damaged byte must not cost all bodies.
+func (r *keyring) know(known *knownKey) bool {
 	for _, k := range r.configured {
-		if bytes.Equal(k.fingerprint, fingerprint) {
-			k.id = id
-			r.byID[id] = k
+		_, err := k.open(saltID, known.salt)
+		if err == nil || bytes.Equal(k.fingerprint, known.fingerprint) {
+			k.id = known.id
+			r.byID[known.id] = k
 			return true
 		}
 	}

@@ -46,7 +46,7 @@ func ringOf(ctx context.Context, c *conn, raw [][]byte) (ring *keyring, known []
 		return nil, nil, nil, fault("read the keys", err)
 	}
 	for _, k := range known {
-		if !ring.know(k.id, k.fingerprint) {
+		if !ring.know(&k) {
 			missing = append(missing, k.id)
 		}
 	}
@@ -85,18 +85,21 @@ func (s *Store) unlock(ctx context.Context, c *conn) error {
 	if err := needs(ctx, c, ring, missing); err != nil {
 		return err
 	}
-	salt, err := saltOf(ctx, c, ring, known)
+	salt, fresh, err := saltOf(ctx, c, ring, known)
 	if err != nil {
 		return err
 	}
 	s.ring, s.salt = ring, salt
 	first := ring.first()
-	if len(missing) == 0 && (first == nil || first.id != 0) {
+	if fresh && len(ring.byID) > 0 {
+		s.log.Error("the salt of customer ids is damaged, and there is a new one: by their customer id earlier events are not listed, only forgotten")
+	}
+	if !fresh && len(missing) == 0 && (first == nil || first.id != 0) {
 		return nil // the usual case changes nothing
 	}
 	err = c.exec(ctx, "BEGIN IMMEDIATE")
 	if err == nil {
-		err = s.register(ctx, c, missing)
+		err = s.register(ctx, c, missing, fresh)
 	}
 	if err == nil {
 		err = c.exec(ctx, "COMMIT")
@@ -109,8 +112,17 @@ func (s *Store) unlock(ctx context.Context, c *conn) error {
 	return nil
 }
 
-// register notes the first key and forgets missing ones, in a transaction.
-func (s *Store) register(ctx context.Context, c *conn, missing []int64) error {
+// register notes the first key and forgets missing ones, in a transaction. All
+// keys get a fresh salt.
+func (s *Store) register(ctx context.Context, c *conn, missing []int64, fresh bool) error {
+	for id, k := range s.ring.byID {
+		if !fresh {
+			break
+		}
+		if err := c.runOnce(ctx, "UPDATE keys SET salt = ? WHERE id = ?", k.seal(nil, saltID, s.salt), id); err != nil {
+			return err
+		}
+	}
 	for _, id := range missing {
 		if err := c.runOnce(ctx, "DELETE FROM keys WHERE id = ?", id); err != nil {
 			return err
@@ -135,31 +147,31 @@ func (s *Store) register(ctx context.Context, c *conn, missing []int64) error {
 	return c.runOnce(ctx, "DELETE FROM meta WHERE k = 'salt'")
 }
 
-// saltOf is the salt of person. When none of the keys that have it is there and
-// no person is left, it is a new one.
-func saltOf(ctx context.Context, c *conn, ring *keyring, known []knownKey) ([]byte, error) {
+// saltOf is the salt of person. It is a fresh one when it is damaged with each key
+// that is there, or when none of those that have it is there and no person is left.
+func saltOf(ctx context.Context, c *conn, ring *keyring, known []knownKey) (salt []byte, fresh bool, err error) {
 	if len(known) == 0 {
 		v, err := c.value(ctx, "SELECT v FROM meta WHERE k = 'salt'")
 		salt, _ := v.([]byte)
-		return salt, fault("read", err)
+		return salt, false, fault("read", err)
 	}
 	for _, k := range known {
 		if key := ring.byID[k.id]; key != nil {
-			salt, err := key.open(saltID, k.salt)
-			if err != nil {
-				return nil, fmt.Errorf("read the keys: %w: one of them is damaged: %s", outbox.ErrCorrupt, wayOut)
+			if salt, err := key.open(saltID, k.salt); err == nil {
+				return salt, false, nil
 			}
-			return salt, nil
 		}
 	}
-	persons, err := count(ctx, c, "SELECT EXISTS (SELECT 1 FROM events WHERE person <> 0)")
-	switch {
-	case err != nil:
-		return nil, fault("read", err)
-	case persons != 0:
-		return nil, missingKey(ring)
+	if len(ring.byID) == 0 {
+		persons, err := count(ctx, c, "SELECT EXISTS (SELECT 1 FROM events WHERE person <> 0)")
+		switch {
+		case err != nil:
+			return nil, false, fault("read", err)
+		case persons != 0:
+			return nil, false, missingKey(ring)
+		}
 	}
-	salt := make([]byte, 32)
+	salt = make([]byte, 32)
 	_, _ = rand.Read(salt) // it never fails
-	return salt, nil
+	return salt, true, nil
 }
