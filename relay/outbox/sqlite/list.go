@@ -166,7 +166,7 @@ func (s *Store) Refused(ctx context.Context, f outbox.Filter) (items []event.Ref
 	limit := limitOf(f)
 	err = s.read(ctx, "list refused events", func(ctx context.Context, tx *sql.Tx) error {
 		sc := scanner{tx: tx}
-		seqs, err := sc.seqs(ctx, "SELECT seq FROM refused WHERE "+strings.Join(where, " AND ")+" ORDER BY received_at DESC, seq DESC", args...) //nolint:gosec // conditions of ours only
+		seqs, err := sc.seqs(ctx, "SELECT seq FROM refused WHERE "+strings.Join(where, " AND ")+" ORDER BY received_at DESC, seq DESC", args...)
 		if err != nil {
 			return err
 		}
@@ -183,7 +183,8 @@ func (s *Store) refused(ctx context.Context, tx *sql.Tx, seqs []int64, limit int
 	if err != nil {
 		return nil, false, err
 	}
-	for _, seq := range seqs { // tx closes one when it ends
+	defer func() { _ = one.Close() }() // nothing was written
+	for _, seq := range seqs {
 		var r event.Refused
 		var rnd, received, source, crc, keyID int64
 		if err := one.QueryRowContext(ctx, seq).Scan(&rnd, &received, &source, &r.Status, &r.Reason, &r.ContentType, &r.IV, &crc, &keyID, &r.Body); err != nil {
