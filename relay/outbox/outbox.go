@@ -85,7 +85,8 @@ type Entry struct {
 	Ruleset string
 	// DedupeSince: an event of the same source with the same Dedupe received at
 	// or after this time makes this entry a duplicate. Zero: no deduplication,
-	// and no later entry is a duplicate of this one.
+	// and no later entry is a duplicate of this one. Where the clock was set in
+	// between, a store goes by the time that has passed, if it can tell.
 	DedupeSince time.Time
 
 	// Set by Store.Write: Duplicate entries are not stored, and StoredID is the

@@ -25,6 +25,7 @@ func (t *tx) end(ctx context.Context, a *outbox.Attempt) error {
 		return nil // no delivery has this address
 	}
 	seq, rnd := seqAndRest(a.Key.Event)
+	t.dated(nanos(a.At))
 	if a.Outcome == event.Delivered && a.State == event.Done && a.Number == 1 && id <= maxBit {
 		t.ends = end(t.ends[:0], id, seq, a)
 		v := t.w.endFirst.args

@@ -110,7 +110,7 @@ func (s *Store) scan(ctx context.Context, doing string, f outbox.Filter, before 
 		if err != nil {
 			return err
 		}
-		sc := &scanner{s: s, tx: tx, f: f, want: s.wanted(f)}
+		sc := &scanner{s: s, tx: tx, f: f, want: s.wanted(f), idsAhead: s.LastSeq() > event.SeqAt(s.cfg.Now().Add(leap))}
 		for {
 			seqs, more, err := sc.next(ctx, before)
 			if err != nil {

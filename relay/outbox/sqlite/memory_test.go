@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"invitation-relay/relay/event"
@@ -24,72 +25,78 @@ func at(ids *event.IDs, when time.Time, to ...outbox.Address) *outbox.Entry {
 }
 
 func TestDeduplicationIsForgottenAfterTheWindow(t *testing.T) {
-	began := time.Now().UTC().Truncate(time.Second)
-	now := began
-	path := filepath.Join(t.TempDir(), "relay.db")
-	s := openStore(t, Config{Path: path, Dedupe: time.Hour, Now: func() time.Time { return now }})
-	var ids event.IDs
-	for range 300 { // five hours
-		write(t, s, at(&ids, now), at(&ids, now.Add(time.Second)))
-		now = now.Add(time.Minute)
-	}
-	if n := len(s.recent.seqs); n < 120 || n > 130 {
-		t.Errorf("%d events in memory, want those of the last hour: about 120", n)
-	}
-	remembered := len(s.recent.seqs)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = openStore(t, Config{Path: path, Dedupe: time.Hour, Now: func() time.Time { return now }})
-	if n := len(s.recent.seqs); n < 118 || n > remembered {
-		t.Errorf("%d events in memory after the start, want about %d", n, remembered)
-	}
-	now = now.Add(10 * time.Hour) // a quiet night: what is left goes by and by
-	for range 100 {
-		write(t, s, at(&ids, now))
-		now = now.Add(time.Second)
-	}
-	if n := len(s.recent.seqs); n != 100 {
-		t.Errorf("%d events in memory, want the last 100", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "relay.db")
+		s := openStore(t, Config{Path: path, Dedupe: time.Hour})
+		var ids event.IDs
+		for range 300 { // five hours
+			write(t, s, at(&ids, time.Now()), at(&ids, time.Now()))
+			time.Sleep(time.Minute)
+		}
+		if n := len(s.recent.seqs); n < 120 || n > 130 {
+			t.Errorf("%d events in memory, want those of the last hour: about 120", n)
+		}
+		remembered := len(s.recent.seqs)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = openStore(t, Config{Path: path, Dedupe: time.Hour})
+		if n := len(s.recent.seqs); n < 118 || n > remembered {
+			t.Errorf("%d events in memory after the start, want about %d", n, remembered)
+		}
+		time.Sleep(10 * time.Hour) // a quiet night: what is left goes by and by
+		for range 100 {
+			write(t, s, at(&ids, time.Now()))
+			time.Sleep(time.Second)
+		}
+		if n := len(s.recent.seqs); n != 100 {
+			t.Errorf("%d events in memory, want the last 100", n)
+		}
+	})
 }
 
 func TestForgettingAnOldEventLeavesItsRepeat(t *testing.T) {
-	now := time.Now().UTC()
-	s := openStore(t, Config{Dedupe: time.Hour})
-	var ids event.IDs
-	first := at(&ids, now)
-	write(t, s, first)
-	repeat := func(after, window time.Duration) *outbox.Entry {
-		e := at(&ids, now.Add(after))
-		e.Event.Dedupe, e.DedupeSince = first.Event.Dedupe, e.Event.ReceivedAt.Add(-window)
-		write(t, s, e)
-		return e
-	}
-	second := repeat(20*time.Minute, 10*time.Minute) // stored, while the first is still in memory
-	write(t, s, at(&ids, now.Add(65*time.Minute)))   // now the first goes
-	if third := repeat(70*time.Minute, time.Hour); second.Duplicate || third.StoredID != second.Event.ID {
-		t.Errorf("the second is a repeat: %v, the third is one of %v, want of the second, %v", second.Duplicate, third.StoredID, second.Event.ID)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t, Config{Dedupe: time.Hour})
+		var ids event.IDs
+		first := at(&ids, time.Now())
+		write(t, s, first)
+		repeat := func(window time.Duration) *outbox.Entry {
+			e := at(&ids, time.Now())
+			e.Event.Dedupe, e.DedupeSince = first.Event.Dedupe, e.Event.ReceivedAt.Add(-window)
+			write(t, s, e)
+			return e
+		}
+		time.Sleep(20 * time.Minute)
+		second := repeat(10 * time.Minute) // stored, while the first is still in memory
+		time.Sleep(45 * time.Minute)
+		write(t, s, at(&ids, time.Now())) // now the first goes
+		time.Sleep(5 * time.Minute)
+		if third := repeat(time.Hour); second.Duplicate || third.StoredID != second.Event.ID {
+			t.Errorf("the second is a repeat: %v, the third is one of %v, want of the second, %v", second.Duplicate, third.StoredID, second.Event.ID)
+		}
+	})
 }
 
 func TestLongerWindowOfASourceIsKept(t *testing.T) {
-	began := time.Now().UTC()
-	s := openStore(t, Config{Dedupe: time.Minute})
-	var ids event.IDs
-	first := at(&ids, began)
-	write(t, s, first)
-	for i := range 50 {
-		e := at(&ids, began.Add(time.Duration(i)*time.Minute))
-		e.DedupeSince = began.Add(-time.Hour) // as after a reload with a longer window
-		write(t, s, e)
-	}
-	repeat := at(&ids, began.Add(time.Hour))
-	repeat.Event.Dedupe = first.Event.Dedupe
-	write(t, s, repeat)
-	if !repeat.Duplicate {
-		t.Error("an event within its source's window was forgotten")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t, Config{Dedupe: time.Minute})
+		var ids event.IDs
+		first := at(&ids, time.Now())
+		write(t, s, first)
+		for range 50 {
+			e := at(&ids, time.Now())
+			e.DedupeSince = e.Event.ReceivedAt.Add(-time.Hour) // as after a reload with a longer window
+			write(t, s, e)
+			time.Sleep(time.Minute)
+		}
+		repeat := at(&ids, time.Now())
+		repeat.Event.Dedupe = first.Event.Dedupe
+		write(t, s, repeat)
+		if !repeat.Duplicate {
+			t.Error("an event within its source's window was forgotten")
+		}
+	})
 }
 
 // contents is all that a store has on disk.

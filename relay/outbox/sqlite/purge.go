@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
@@ -18,25 +19,28 @@ const purgeStep = 200
 
 // Purge implements outbox.Store. It walks over the events once for their bodies
 // and once for their rows, each time from where it stopped before; events that
-// were not finished by then are listed in late and looked at every time.
+// were not finished by then are listed in late and looked at every time. What it
+// makes of a clock that was set ahead or back is in purgeclock.go.
 func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
-	p := &purge{s: s, bodies: nanos(r.Bodies), rows: nanos(r.Rows)}
-	steps := []func(context.Context) (bool, error){p.late}
+	p := &purge{s: s, now: nanos(s.cfg.Now()), bodies: nanos(r.Bodies), rows: nanos(r.Rows)}
+	p.future = p.now + int64(leap)
+	if err := p.trust(ctx); err != nil {
+		return 0, err
+	}
+	p.bodies, p.rows = max(0, p.bodies-p.lag), max(0, p.rows-p.lag)
+	steps := []func(context.Context) (bool, error){p.meet, p.late}
 	if p.bodies > 0 {
-		steps = append(steps, func(ctx context.Context) (bool, error) {
-			return p.walk(ctx, "bodies_purged_to", event.SeqAt(r.Bodies))
-		})
+		steps = append(steps, func(ctx context.Context) (bool, error) { return p.walk(ctx, "bodies_purged_to", p.bodies) })
 	}
 	if p.rows > 0 {
-		steps = append(steps, func(ctx context.Context) (bool, error) {
-			return p.walk(ctx, "rows_purged_to", event.SeqAt(r.Rows))
-		}, p.journal, p.threads, p.rulesets)
+		steps = append(steps, func(ctx context.Context) (bool, error) { return p.walk(ctx, "rows_purged_to", p.rows) },
+			p.journal, p.threads, p.rulesets)
 	}
 	if r.RefusedAfter != nil {
 		for _, source := range s.names.all(kindSource) {
 			before, keep := r.RefusedAfter(source)
 			steps = append(steps, func(ctx context.Context) (bool, error) {
-				return p.refused(ctx, s.names.find(kindSource, source), nanos(before), keep)
+				return p.refused(ctx, s.names.find(kindSource, source), nanos(before)-p.lag, keep)
 			})
 		}
 	}
@@ -66,8 +70,11 @@ func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
 type purge struct {
 	s            *Store
 	bodies, rows int64
+	now, future  int64 // what the clock says, and what is so much later that it must have been wrong
+	lag          int64 // by how much the clock that is trusted is behind
 	erased       int   // committed
 	lateAfter    int64 // of the late ones, those up to here have been looked at
+	metAfter     int64 // the same of those that meet looks at
 }
 
 // transact is Store.transact for a step that says how much it erased.
@@ -84,17 +91,25 @@ func (p *purge) transact(ctx context.Context, f func(context.Context, *tx) (eras
 	return more, nil
 }
 
-// walk looks at the events from the mark up to a seq, and moves the mark.
+// walk looks at the events from the mark up to the first that was received at or
+// after a time, and moves the mark.
 func (p *purge) walk(ctx context.Context, mark string, to int64) (bool, error) {
 	return p.transact(ctx, func(ctx context.Context, t *tx) (erased int, more bool, err error) {
 		from, err := count(ctx, t.w.conn, "SELECT v FROM meta WHERE k = ?", mark)
 		if err != nil {
 			return 0, false, err
 		}
-		q := t.w.seqsBetween
-		q.args[0].Value, q.args[1].Value, q.args[2].Value = from, to, int64(purgeStep)
+		q := t.w.seqsAfter
+		q.args[0].Value, q.args[1].Value = from, int64(purgeStep)
 		var seqs []int64
-		if err := q.each(ctx, func() error { seqs = append(seqs, q.int(0)); return nil }); err != nil || len(seqs) == 0 {
+		err = q.each(ctx, func() error {
+			if p.received(q.int(0), q.int(1)) >= to {
+				return io.EOF
+			}
+			seqs = append(seqs, q.int(0))
+			return nil
+		})
+		if err != nil || len(seqs) == 0 {
 			return 0, false, err
 		}
 		for _, seq := range seqs {
@@ -124,8 +139,8 @@ func (p *purge) late(ctx context.Context) (bool, error) {
 	err := p.s.read(ctx, "purge", func(ctx context.Context, tx *sql.Tx) (err error) {
 		sc := scanner{tx: tx}
 		seqs, err = sc.seqs(ctx, `SELECT l.seq FROM late l LEFT JOIN events e ON e.seq = l.seq
-			WHERE l.seq > ? AND (e.seq IS NULL OR e.finished_at < ?) ORDER BY l.seq LIMIT ?`,
-			p.lateAfter, max(p.bodies, p.rows), purgeStep)
+			WHERE l.seq > ? AND (e.seq IS NULL OR e.finished_at < ? OR e.finished_at > ? AND e.finished_at <> ?) ORDER BY l.seq LIMIT ?`,
+			p.lateAfter, max(p.bodies, p.rows), p.future, int64(notFinished), purgeStep)
 		return err
 	})
 	if err != nil || len(seqs) == 0 {
@@ -156,7 +171,7 @@ func (p *purge) late(ctx context.Context) (bool, error) {
 }
 
 // event erases of one event what may go, and says how much that was and whether
-// nothing is left. One that is not finished is, in the year 2116. A dead delivery keeps the body: it may be retried.
+// nothing is left. A dead delivery keeps the body: it may be retried.
 func (p *purge) event(ctx context.Context, t *tx, seq int64) (erased int, gone bool, err error) {
 	q := t.w.readFinished
 	q.args[0].Value = seq
@@ -165,6 +180,13 @@ func (p *purge) event(ctx context.Context, t *tx, seq int64) (erased int, gone b
 		return 0, true, err
 	}
 	finished, targets := q.int(0), q.int(1)
+	switch {
+	case finished == notFinished: // whatever the clock says
+		return 0, false, nil
+	case finished > p.future:
+		return 0, false, p.finishNow(ctx, t, seq)
+	}
+	finished = max(finished, p.received(seq, q.int(2))) // a clock may have been behind
 	dead, own := 0, int64(0)
 	rows := t.w.readStates
 	rows.args[0].Value = seq
@@ -226,6 +248,10 @@ func (p *purge) journal(ctx context.Context) (bool, error) {
 // refused erases of one source what is too old, and all but the newest.
 func (p *purge) refused(ctx context.Context, source, before int64, keep int) (bool, error) {
 	return p.transact(ctx, func(ctx context.Context, t *tx) (int, bool, error) {
+		err := t.w.runOnce(ctx, "UPDATE refused SET received_at = ? WHERE source = ? AND received_at > ?", p.now, source, p.future)
+		if err != nil {
+			return 0, false, err
+		}
 		v := t.w.purgeRefused.args
 		v[0].Value, v[1].Value, v[2].Value, v[3].Value = source, before, int64(keep), int64(purgeStep)
 		n, err := t.w.purgeRefused.changed(ctx)

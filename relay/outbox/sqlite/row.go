@@ -26,6 +26,9 @@ const (
 
 	slotSize = 13
 	endSize  = 1 + slotSize
+
+	// idBehind in a slot's time says that the id is later.
+	idBehind = 1 << 47
 )
 
 // row is an event as it stands in its table.
@@ -140,13 +143,17 @@ func newEnds(buf []byte, targets uint64) []byte {
 
 // end is how a first try that succeeded is noted: an address's number, then its
 // slot: when (microseconds after the id's millisecond), how long
-// (microseconds), status, tries.
+// (microseconds), status, tries. Ids run ahead of a clock that was set back: then
+// it is milliseconds before, with the highest bit set.
 func end(buf []byte, address, seq int64, a *outbox.Attempt) []byte {
-	at := max(0, a.At.UnixMicro()-seq>>12*1000)
+	at := min(a.At.UnixMicro()-seq>>12*1000, idBehind-1)
+	if at < 0 {
+		at = idBehind | min(-at/1000, idBehind-1)
+	}
 	dur := min(max(0, a.Duration.Microseconds()), math.MaxUint32)
 	be := binary.BigEndian
 	buf = append(buf, byte(address))           //nolint:gosec // at most 63
-	buf = be.AppendUint16(buf, uint16(at>>32)) //nolint:gosec // nine years
+	buf = be.AppendUint16(buf, uint16(at>>32)) //nolint:gosec // four years
 	buf = be.AppendUint32(buf, uint32(at))     //nolint:gosec // the rest of it
 	buf = be.AppendUint32(buf, uint32(dur))
 	buf = be.AppendUint16(buf, uint16(a.Status)) //nolint:gosec // three digits
@@ -163,6 +170,9 @@ func (r *row) first(address int64) (a outbox.Attempt, ok bool) {
 	slot := r.ends[n+i*slotSize:][:slotSize]
 	be := binary.BigEndian
 	at := int64(be.Uint16(slot))<<32 | int64(be.Uint32(slot[2:]))
+	if at&idBehind != 0 {
+		at = -1000 * (at &^ idBehind)
+	}
 	a = outbox.Attempt{
 		Number:   1,
 		At:       time.UnixMicro(r.seq>>12*1000 + at).UTC(),

@@ -19,7 +19,7 @@ type inForce struct {
 }
 
 // ruleset is the number of what decided an event, 0 when that is not known.
-func (t *tx) ruleset(ctx context.Context, text string, received int64) (id int64, err error) {
+func (t *tx) ruleset(ctx context.Context, text string, seq, received int64) (id int64, err error) {
 	now := &t.s.inForce
 	switch text {
 	case "":
@@ -28,6 +28,7 @@ func (t *tx) ruleset(ctx context.Context, text string, received int64) (id int64
 		return now.id, nil
 	}
 	hash := sha256.Sum256([]byte(text))
+	received = receivedAt(seq, received, nanos(t.s.cfg.Now())+int64(leap))
 	err = t.w.runOnce(ctx, `INSERT INTO rulesets (since, hash, text) VALUES (?,?,?)
 		ON CONFLICT (hash) DO UPDATE SET since = excluded.since`, received, hash[:], text)
 	if err == nil {

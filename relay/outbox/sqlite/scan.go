@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
@@ -23,6 +22,8 @@ type scanner struct {
 	tx   *sql.Tx
 	f    outbox.Filter
 	want wanted
+
+	idsAhead bool // of the clock, which was set back: they do not say when an event was received
 }
 
 // wanted is a filter in the store's numbers.
@@ -82,8 +83,8 @@ func (sc *scanner) next(ctx context.Context, before int64) (seqs []int64, more b
 		}
 		return []int64{seq}, false, nil
 	}
-	if !f.Until.IsZero() { // an id may be ahead of the clock, after the clock went back
-		before = min(before, event.SeqAt(f.Until.Add(24*time.Hour)))
+	if !f.Until.IsZero() && !sc.idsAhead { // a little they may be
+		before = min(before, event.SeqAt(f.Until.Add(leap)))
 	}
 	switch {
 	case f.ID != "" || f.Ticket != "" || f.Person != "":

@@ -67,6 +67,7 @@ type Store struct {
 	tx        tx
 	recent    recent
 	inForce   inForce
+	latest    int64 // time by which an event came or ended, see tx.dated
 	salt      []byte
 	commits   int64
 	mark      *mark
@@ -227,7 +228,8 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.counts.load(ctx, w); err != nil {
 		return fault("count", err)
 	}
-	return fault("read the journal", s.recent.load(ctx, w, s.cfg.Now()))
+	s.latest, err = s.recent.load(ctx, w, s.cfg.Now())
+	return fault("read the journal", err)
 }
 
 // compareMark tells whether commits were lost since the store was last open.

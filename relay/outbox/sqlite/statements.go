@@ -8,12 +8,13 @@ type writer struct {
 	endFirst, readEvent, setEvent             *stmt
 	readDelivery, putDelivery, insertAttempt  *stmt
 	insertJournal, journalFrom, journalAll    *stmt
+	readReceived                              *stmt
 	insertName, putCounter, insertRefused     *stmt
 	advance, probe                            *stmt
 	deleteEvent, deleteDeliveries             *stmt
 	deleteAttempts, deleteRefused, deleteLate *stmt
 	eraseBody, insertLate, setMeta            *stmt
-	seqsBetween, readFinished, readStates     *stmt
+	seqsAfter, readFinished, readStates       *stmt
 	purgeRefused, keepRefused, deleteJournal  *stmt
 	purgeThreads, purgeRulesets               *stmt
 }
@@ -49,6 +50,7 @@ func (w *writer) forTransactions() []statement {
 		{&w.insertJournal, 2, 0, "INSERT INTO journal (n, keys) VALUES (?,?)"},
 		{&w.journalFrom, 1, 2, "SELECT n, keys FROM journal WHERE n >= ? ORDER BY n LIMIT 1"},
 		{&w.journalAll, 1, 1, "SELECT keys FROM journal WHERE n >= ? ORDER BY n"},
+		{&w.readReceived, 1, 1, "SELECT received_at FROM events WHERE seq = ?"},
 		{&w.insertName, 3, 0, "INSERT INTO names (kind, id, name) VALUES (?,?,?)"},
 		{&w.putCounter, 3, 0, `INSERT INTO counters (address, delivered, dead) VALUES (?,?,?)
 			ON CONFLICT (address) DO UPDATE SET delivered = excluded.delivered, dead = excluded.dead`},
@@ -105,8 +107,8 @@ func (w *writer) forPurge() []statement {
 		{&w.eraseBody, 1, 0, "UPDATE events SET body = NULL, key_id = 0, person = 0, crc = crc & -4294967296 WHERE seq = ? AND body IS NOT NULL"},
 		{&w.insertLate, 1, 0, "INSERT OR IGNORE INTO late (seq) VALUES (?)"},
 		{&w.setMeta, 2, 0, "UPDATE meta SET v = ? WHERE k = ?"},
-		{&w.seqsBetween, 3, 1, "SELECT seq FROM events WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?"},
-		{&w.readFinished, 1, 2, "SELECT finished_at, targets FROM events WHERE seq = ?"},
+		{&w.seqsAfter, 2, 2, "SELECT seq, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?"},
+		{&w.readFinished, 1, 3, "SELECT finished_at, targets, received_at FROM events WHERE seq = ?"},
 		{&w.readStates, 1, 2, "SELECT address, state FROM deliveries WHERE seq = ?"},
 		{&w.purgeRefused, 4, 0, `DELETE FROM refused WHERE seq IN (SELECT seq FROM refused WHERE source = ?1 AND (received_at < ?2
 			OR seq NOT IN (SELECT seq FROM refused WHERE source = ?1 ORDER BY received_at DESC, seq DESC LIMIT ?3)) LIMIT ?4)`},

@@ -21,12 +21,13 @@ type tx struct {
 	refused []int64         // seqs
 	deltas  []counter       // by address number
 	touched []int64         // address numbers with a delta
+	latest  int64           // see dated
 
 	journal, ends, verdicts, scratch, sealed []byte
 }
 
 func (t *tx) reset(w *writer) {
-	t.w = w
+	t.w, t.latest = w, t.s.latest
 	clear(t.stored)
 	clear(t.fresh)
 	t.stored, t.keys, t.refused = t.stored[:0], t.keys[:0], t.refused[:0]
@@ -50,6 +51,9 @@ func (t *tx) tally(address int64, pending, delivered, dead int) {
 	d.delivered += delivered
 	d.dead += dead
 }
+
+// dated is told of each time that retention goes by.
+func (t *tx) dated(at int64) { t.latest = max(t.latest, at) }
 
 // transact runs f in one transaction, alone among those who write. When it
 // returns an error, nothing has changed.
@@ -127,6 +131,11 @@ func (t *tx) flush(ctx context.Context) error {
 			return err
 		}
 	}
+	if t.latest > t.s.latest+int64(leap) { // a clock ahead, or a quiet day: Purge finds out
+		if err := w.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES (?,?)", metaAhead, t.latest); err != nil {
+			return err
+		}
+	}
 	if len(t.keys) == 0 {
 		return nil
 	}
@@ -139,7 +148,7 @@ func (t *tx) flush(ctx context.Context) error {
 	if err := w.insertJournal.run(ctx); err != nil {
 		return err
 	}
-	return t.s.recent.forget(ctx, w, t.stored[len(t.stored)-1].Event.ReceivedAt)
+	return t.s.recent.forget(ctx, w)
 }
 
 // applied brings memory up to what was committed.
@@ -147,6 +156,7 @@ func (s *Store) applied(t *tx) {
 	s.names.keep()
 	s.counts.add(t)
 	s.succeeded, s.fault = time.Now(), nil
+	s.latest = t.latest
 	last := s.lastSeq.Load()
 	for _, seq := range t.refused {
 		last = max(last, seq)
@@ -158,6 +168,7 @@ func (s *Store) applied(t *tx) {
 	s.lastSeq.Store(last)
 	if len(t.keys) > 0 {
 		s.commits++
+		s.recent.note(s.commits, last, s.succeeded)
 		s.mark.note(s.commits, s.succeeded)
 	}
 }

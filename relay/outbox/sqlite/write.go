@@ -68,9 +68,10 @@ func (t *tx) put(ctx context.Context, e *outbox.Entry) error {
 		t.fresh[k.dedupe] = len(t.stored)
 	}
 
+	t.dated(nanos(ev.ReceivedAt))
 	targets, beyond := t.addresses(e.To)
 	t.ends = newEnds(t.ends[:0], targets)
-	ruleset, err := t.ruleset(ctx, e.Ruleset, nanos(ev.ReceivedAt))
+	ruleset, err := t.ruleset(ctx, e.Ruleset, seq, nanos(ev.ReceivedAt))
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,8 @@ func (t *tx) duplicate(ctx context.Context, e *outbox.Entry, key uint64, source 
 	if err != nil || first == nil {
 		return false, err // erased since
 	}
-	if first.received < nanos(e.DedupeSince) || first.source != source || string(first.dedupe) != string(ev.Dedupe[:]) {
+	if first.source != source || string(first.dedupe) != string(ev.Dedupe[:]) ||
+		!t.s.recent.repeats(seq, first.received, nanos(ev.ReceivedAt), nanos(e.DedupeSince)) {
 		return false, nil
 	}
 	if err := first.verify(true); err != nil {
