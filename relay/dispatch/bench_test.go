@@ -41,6 +41,7 @@ func (*nothing) Delivery(context.Context, outbox.Key) (*outbox.StoredDelivery, e
 	return nil, event.ErrNotFound
 }
 func (*nothing) SetHold(context.Context, outbox.Hold) error   { return nil }
+func (*nothing) LastSeq() int64                               { return 0 }
 func (*nothing) Holds(context.Context) ([]outbox.Hold, error) { return nil, nil }
 
 // BenchmarkOfferToSend is what dispatch itself costs a delivery, from the offer

@@ -2,31 +2,91 @@ package dispatch
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"invitation-relay/relay/event"
 	"invitation-relay/relay/target"
 )
 
-// clockSlack is how far the clock may be set back without anybody noticing.
+// clockSlack is how far the clock may be set without anybody noticing.
 const clockSlack = 5 * time.Second
 
-// clockWatch notices when the clock is set back, by comparing it with time that
-// only goes on.
-type clockWatch struct {
-	wall, steady time.Time     // when the watch began
-	ahead        time.Duration // the most that the clock has gained since
+// clock is the clock, watched at every look by comparing it with time that only
+// goes on. Its times have no monotonic reading, so that all of them compare alike,
+// those from the store too.
+type clock struct {
+	wall  func() time.Time
+	moved chan struct{}        // a token: somebody should take what was noticed
+	past  atomic.Pointer[past] // for the ages of deliveries
+	start time.Time            // by the clock
+	begun time.Time            // with a monotonic reading
+	most  atomic.Int64         // nanoseconds that the clock has gained since, at most
+
+	mu          sync.Mutex
+	back, ahead time.Duration // by how much it was set, and nobody has taken it yet
 }
 
-// look returns by how much the clock has been set back since it last said so, 0
-// when it has not.
-func (w *clockWatch) look(now time.Time) (back time.Duration) {
-	ahead := now.Sub(w.wall) - time.Since(w.steady)
-	if back = w.ahead - ahead; back < clockSlack {
-		w.ahead = max(w.ahead, ahead)
-		return 0
+func newClock(wall func() time.Time) *clock {
+	c := &clock{wall: func() time.Time { return wall().Round(0) }, moved: make(chan struct{}, 1), begun: time.Now()}
+	c.start = c.wall()
+	c.past.Store(&past{begun: c.begun, start: c.start, right: c.start})
+	return c
+}
+
+// now is what the clock says.
+func (c *clock) now() time.Time {
+	now := c.wall()
+	gained := now.Sub(c.start) - time.Since(c.begun) - time.Duration(c.most.Load())
+	if gained > clockSlack || gained < -clockSlack {
+		c.look()
 	}
-	w.ahead = ahead
-	return back
+	return now
+}
+
+// look notices when the clock has been set.
+func (c *clock) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var now time.Time
+	var steady time.Duration
+	for range 10 { // a reading that took long tells nothing
+		before := time.Since(c.begun)
+		now = c.wall()
+		if steady = time.Since(c.begun); steady-before < clockSlack/10 {
+			break
+		}
+	}
+	most := time.Duration(c.most.Load())
+	gained := now.Sub(c.start) - steady - most
+	switch {
+	case gained > clockSlack:
+		c.ahead += gained
+		c.past.Store(c.past.Load().ahead(now, gained))
+	case gained <= -clockSlack:
+		c.back -= gained
+		c.past.Store(c.past.Load().back(now, -gained))
+	case gained <= 0:
+		return
+	}
+	c.most.Store(int64(most + gained))
+	if gained > clockSlack || gained < 0 {
+		select {
+		case c.moved <- struct{}{}:
+		default: // there is a token already
+		}
+	}
+}
+
+// taken returns by how much the clock has been set since it last said so.
+func (c *clock) taken() (back, ahead time.Duration) {
+	c.look()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	back, ahead = c.back, c.ahead
+	c.back, c.ahead = 0, 0
+	return back, ahead
 }
 
 // setBack takes back what the lane planned by a clock that was ahead. A time
@@ -56,11 +116,18 @@ func (l *lane) setBack(now time.Time, by time.Duration) {
 func (l *lane) distrust(at time.Time) { l.notAfter = earlier(l.notAfter, at) }
 
 // distrustStored is for next attempts that were planned by nobody knows which
-// clock: later than now on the longest wait there is, they cannot be meant.
+// clock: later than now on the longest wait there is, they cannot be meant. Where
+// ids show that the clock was set back, they are brought forward as by setBack.
 func (l *lane) distrustStored() {
-	if l.spec != nil {
-		l.distrust(l.d.now().Add(max(l.spec.Retry.Max, target.MaxRetryAfter)))
+	if l.spec == nil {
+		return
 	}
+	now, retry := l.d.now(), l.spec.Retry
+	at := now.Add(max(retry.Max, target.MaxRetryAfter))
+	if l.d.cfg.Store.LastSeq() > event.SeqAt(now.Add(clockSlack)) {
+		at = now.Add(retry.Max / 2)
+	}
+	l.distrust(at)
 }
 
 // bringForward does what distrust asked for, one batch at a time.

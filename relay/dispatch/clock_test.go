@@ -145,12 +145,12 @@ func TestRateGoesOnWhenTheClockIsSetBack(t *testing.T) {
 
 func TestClockThatIsSetBackAgainAndAgainOrSlowlyIsNoticed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		c := clockWatch{wall: w.now(), steady: time.Now()}
+		c := newClock(w.now)
 		var noticed time.Duration
 		for i, by := range []time.Duration{0, time.Hour, 0, -time.Second, -2 * time.Second, -3 * time.Second, 0, -time.Minute, time.Minute, -10 * time.Second} {
 			time.Sleep(time.Minute)
 			w.gain.Add(int64(by))
-			back := c.look(w.now().Round(0))
+			back, _ := c.taken()
 			if noticed += back; back < 0 {
 				t.Errorf("step %d: %s", i, back)
 			}

@@ -33,6 +33,7 @@ type Store interface {
 	Delivery(ctx context.Context, k outbox.Key) (*outbox.StoredDelivery, error)
 	SetHold(ctx context.Context, h outbox.Hold) error
 	Holds(ctx context.Context) ([]outbox.Hold, error)
+	LastSeq() int64
 }
 
 // Recorder makes the end of an attempt durable: outbox.Writer. Record never
@@ -97,7 +98,8 @@ type Config struct {
 type Dispatcher struct {
 	cfg     Config
 	log     *slog.Logger
-	now     func() time.Time
+	clock   *clock
+	now     func() time.Time // the clock's
 	metrics *metrics
 
 	lanes   atomic.Pointer[map[string]*lane] // by target name; copied to be changed
@@ -140,10 +142,8 @@ func New(cfg Config) *Dispatcher {
 	if cfg.Memory <= 0 {
 		cfg.Memory = 32 << 20
 	}
-	// Without its monotonic part, so that all times compare alike, those from
-	// the store too: see clockWatch.
-	now := func() time.Time { return cfg.Now().Round(0) }
-	d := &Dispatcher{cfg: cfg, log: cfg.Log, now: now, metrics: newMetrics(cfg.Metrics), slots: make(chan struct{}, claimsAtOnce), crew: newCrew()}
+	clock := newClock(cfg.Now)
+	d := &Dispatcher{cfg: cfg, log: cfg.Log, clock: clock, now: clock.now, metrics: newMetrics(cfg.Metrics), slots: make(chan struct{}, claimsAtOnce), crew: newCrew()}
 	d.lanes.Store(&map[string]*lane{})
 	d.storeOK.Store(true)
 	if cfg.Metrics != nil {
@@ -183,11 +183,21 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 // housekeeping lets each lane look after what no event tells it of: deliveries
 // whose time is up, memory it no longer needs, a clock that was set back.
 func (d *Dispatcher) housekeeping(ctx context.Context) {
-	clock := clockWatch{wall: d.now(), steady: time.Now()}
-	for sleep(ctx, time.Minute) == nil {
-		d.sendHome()
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.clock.moved:
+		case <-minute.C:
+			d.sendHome()
+		}
+		back, ahead := d.clock.taken()
 		stale, now := false, d.now()
-		back := clock.look(now)
+		if ahead > 0 {
+			d.log.Warn("the clock was set ahead, or the machine was asleep", "by", ahead.Round(time.Second).String())
+		}
 		if back > 0 {
 			d.log.Warn("the clock was set back", "by", back.Round(time.Second).String())
 		}

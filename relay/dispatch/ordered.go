@@ -92,7 +92,7 @@ func (l *lane) park(it item) {
 func (l *lane) putOff(p *outbox.Pending) {
 	now, retry := l.d.now(), l.spec.Retry
 	until := now.Add(max(retry.Max, firstProbe))
-	if deadline := p.CreatedAt.Add(retry.MaxAge); retry.MaxAge > 0 && until.After(deadline) {
+	if deadline := l.d.deadline(p, retry.MaxAge, now); retry.MaxAge > 0 && until.After(deadline) {
 		until = later(deadline, now.Add(firstProbe))
 	}
 	l.take(p)

@@ -49,15 +49,6 @@ func (s Schedule) valid() Schedule {
 	return s
 }
 
-// over reports whether a delivery of this age gets no more attempts after those
-// it has had.
-func (s Schedule) over(attempts int, age time.Duration) bool {
-	if s.MaxAge == 0 {
-		return attempts > 0
-	}
-	return age >= s.MaxAge
-}
-
 // tooLate is why a delivery dies of age, with the last attempt's reason before
 // it when there was one.
 func (s Schedule) tooLate(reason string) string {

@@ -195,6 +195,15 @@ func (s *store) tally(a outbox.Address, st event.State, n int) {
 	s.counts[a] = c
 }
 
+func (s *store) LastSeq() (last int64) {
+	s.with(func() {
+		if n := len(s.events); n > 0 {
+			last = s.events[n-1].ID.Seq()
+		}
+	})
+	return last
+}
+
 func (s *store) SetHold(_ context.Context, h outbox.Hold) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -150,7 +150,8 @@ func (l *lane) tick() (stale bool) {
 	if l.queue.n == 0 && len(l.queue.ring) > 64 && len(l.keys) == 0 {
 		l.queue, l.keys = queue{}, map[outbox.Key]hand{} // neither shrinks by itself
 	}
-	if l.spec != nil && l.spec.Retry.MaxAge > 0 && l.sweepAt.IsZero() && !l.oldest.IsZero() && now.Sub(l.oldest) >= l.spec.Retry.MaxAge {
+	if l.spec != nil && l.spec.Retry.MaxAge > 0 && l.sweepAt.IsZero() && !l.oldest.IsZero() &&
+		!now.Before(l.d.clock.past.Load().deadline(l.oldest, l.spec.Retry.MaxAge, now)) {
 		l.sweepAt = now
 	}
 	if l.spec != nil && l.after == caughtUp && !l.filling && !l.clerking && l.nextRetry.IsZero() && !l.held() && l.onDisk() > l.behind() {

@@ -104,11 +104,19 @@ func (l *lane) token(now time.Time) bool {
 // expired reports whether the delivery's time is up. One an operator asked to
 // retry gets an attempt however old it is.
 func (l *lane) expired(p *outbox.Pending, now time.Time) bool {
-	if !l.spec.Retry.over(p.Attempts, now.Sub(p.CreatedAt)) {
+	if !l.over(l.spec.Retry, p, p.Attempts, now) {
 		return false
 	}
 	_, asked := l.alone[p.Key]
 	return !asked
+}
+
+// over reports whether a delivery gets no more attempts after those it has had.
+func (l *lane) over(s Schedule, p *outbox.Pending, attempts int, now time.Time) bool {
+	if s.MaxAge == 0 {
+		return attempts > 0
+	}
+	return !now.Before(l.d.deadline(p, s.MaxAge, now))
 }
 
 // try makes one attempt and records it.
@@ -198,7 +206,7 @@ func describe(p any) error {
 // target, and records it.
 func (l *lane) settle(t *attempt) {
 	r := l.d.cfg.Rand() // one for all, so that what failed together is due together
-	a := t.outcome(&t.item, r)
+	a := l.outcome(t, &t.item, r)
 	t.trace(l.name)
 	s := t.s
 	t.count()
@@ -235,7 +243,7 @@ func (l *lane) settle(t *attempt) {
 	l.d.record(&ending{l: l, m: s.m, a: a, place: shared, created: t.CreatedAt.UnixNano(), kind: t.Event.Kind, patient: patient})
 	for i := range t.more {
 		it := &t.more[i]
-		l.d.record(&ending{l: l, m: s.m, a: t.outcome(it, r), place: shared, created: it.CreatedAt.UnixNano(), kind: it.Event.Kind})
+		l.d.record(&ending{l: l, m: s.m, a: l.outcome(t, it, r), place: shared, created: it.CreatedAt.UnixNano(), kind: it.Event.Kind})
 	}
 }
 
@@ -275,7 +283,7 @@ func (l *lane) letGo(t *attempt, it *item) {
 func (t *attempt) apart() bool { return t.more != nil && t.res.Outcome == event.Rejected }
 
 // outcome is what the store will be told of a delivery. r is the jitter.
-func (t *attempt) outcome(it *item, r float64) outbox.Attempt {
+func (l *lane) outcome(t *attempt, it *item, r float64) outbox.Attempt {
 	a := outbox.Attempt{
 		Key: it.Key, Number: it.Attempts + 1, At: t.begun, Duration: t.took,
 		Outcome: t.res.Outcome, Status: t.res.Status, Reason: t.res.Reason, Tries: max(1, t.res.Tries),
@@ -288,12 +296,12 @@ func (t *attempt) outcome(it *item, r float64) outbox.Attempt {
 		a.State, a.NextAt, a.Reason = event.Pending, t.ended, a.Reason+reasonApart
 	case a.Outcome == event.Rejected:
 		a.State = event.Dead
-	case retry.over(a.Number, t.ended.Sub(it.CreatedAt)):
+	case l.over(retry, &it.Pending, a.Number, t.ended):
 		a.State, a.Reason = event.Dead, retry.tooLate(a.Reason)
 	default:
 		wait := max(retry.Delay(a.Number, r), min(max(t.res.RetryAfter, t.res.NotBefore), target.MaxRetryAfter))
 		a.State, a.NextAt = event.Pending, t.ended.Add(wait)
-		if deadline := it.CreatedAt.Add(retry.MaxAge); a.NextAt.After(deadline) {
+		if deadline := l.d.deadline(&it.Pending, retry.MaxAge, t.ended); a.NextAt.After(deadline) {
 			a.NextAt = deadline // where it dies, or is pulled forward before
 		}
 	}
