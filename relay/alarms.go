@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -66,7 +67,8 @@ func (r *Relay) waiting(ctx context.Context, target string, before time.Time) (o
 	if err != nil {
 		return outbox.Pending{}, false, err
 	}
-	q := outbox.Query{DueBy: r.opts.Now().AddDate(10, 0, 0), BeforeSeq: event.SeqAt(before)}
+	now := r.opts.Now()
+	q := outbox.Query{DueBy: now.AddDate(100, 0, 0), BeforeSeq: event.SeqAt(before)}
 	for a, n := range counts {
 		if a.Target() == target && n.Pending > 0 {
 			q.Addresses = append(q.Addresses, a)
@@ -75,22 +77,31 @@ func (r *Relay) waiting(ctx context.Context, target string, before time.Time) (o
 	if len(q.Addresses) == 0 {
 		return outbox.Pending{}, false, nil
 	}
-	for _, q.Limit = range [...]int{1, mostAlarms} {
+	for _, q.Limit = range [...]int{1, mostAlarms, mostAlarms} {
 		due, _, err := r.store.Claim(ctx, q)
 		if err != nil {
 			return outbox.Pending{}, false, err
 		}
 		for _, d := range due {
-			if d.Event.Kind != event.Alarm {
+			if d.Event.Kind != event.Alarm && (d.CreatedAt.Before(before) || d.CreatedAt.After(now.Add(idsAhead))) {
 				return d, true, nil
 			}
 		}
-		if len(due) < q.Limit {
+		if len(due) == q.Limit {
+			continue
+		}
+		if r.store.LastSeq() < event.SeqAt(now.Add(idsAhead)) || q.BeforeSeq == inOrder {
 			break
 		}
+		q.BeforeSeq = inOrder // ids run ahead of the clock, which was set back: they say nothing
 	}
 	return outbox.Pending{}, false, nil
 }
+
+const (
+	idsAhead = time.Hour         // of the clock is more than they may be by themselves
+	inOrder  = math.MaxInt64 - 1 // a BeforeSeq that all are before
+)
 
 // lastHeard is when the newest webhook came that the store has.
 func (r *Relay) lastHeard(ctx context.Context) (time.Time, error) {

@@ -86,6 +86,20 @@ func TestTargetOnHoldRingsOnceAndAgainWhenItIsOver(t *testing.T) {
 	w.until("the gauge says so", func() bool { return metric() == "0" })
 }
 
+func TestTargetOnHoldRingsAfterTheClockWasSetBack(t *testing.T) {
+	hook, ops := relaytest.NewTarget(t), relaytest.NewTarget(t)
+	w := startWorld(t, fmt.Sprintf(alarmConfig, filepath.Join(t.TempDir(), "relay.db"), hook.URL(), ops.URL()))
+	w.ahead.Store(int64(87648 * time.Hour))
+	w.accepted(`{"id":"i-1"}`)
+	w.until("it is delivered", func() bool { return len(hook.Requests()) == 1 })
+	w.ahead.Store(0)
+	hook.Script(relaytest.Status(404))
+	w.accepted(`{"id":"i-2"}`)
+	if a := w.alarms(ops, 1)[0]; a.Alarm != "target_held" || a.Subject != "hook" {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestRefusedConfigRingsAndAReloadChangesWhoHears(t *testing.T) {
 	hook, ops := relaytest.NewTarget(t), relaytest.NewTarget(t)
 	yaml := fmt.Sprintf(alarmConfig, filepath.Join(t.TempDir(), "relay.db"), hook.URL(), ops.URL())

@@ -29,9 +29,11 @@ type Keeper struct {
 	times    map[ID]int         // how often what has just ended happened
 	windows  map[string]*window // by source
 	heardSum float64            // webhooks of all sources
-	heardAt  time.Time          // when that last grew
-	started  time.Time
-	failing  bool // the store: logged once, and not at each try
+	failing  bool               // the store: logged once, and not at each try
+
+	// These have a monotonic reading: how long ago they were, no clock that is set changes.
+	heardAt time.Time // when heardSum last grew
+	started time.Time
 }
 
 // New makes a Keeper. Nobody is told anything before Run.
@@ -110,15 +112,16 @@ func (k *Keeper) tryLoad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.started = k.now()
-	if k.heardAt = heard; heard.IsZero() || heard.After(k.started) {
-		k.heardAt = k.started
+	now := k.now()
+	k.started = time.Now()
+	if k.heardAt = k.started; !heard.IsZero() {
+		k.heardAt = k.started.Add(-max(0, now.Sub(heard)))
 	}
 	for _, a := range alarms {
 		k.board.restore(a)
 		switch id := (ID{a.Kind, a.Subject}); a.Kind {
 		case DeadLetter, MustRoute, RuleError: // their hour begins anew
-			k.latched[id] = &report{Trouble: k.board[id].Trouble, last: k.started}
+			k.latched[id] = &report{Trouble: k.board[id].Trouble, last: now}
 		}
 	}
 	return nil

@@ -41,6 +41,7 @@ type world struct {
 	senders []Sender
 	refused bool
 	heard   time.Time
+	gain    time.Duration // by which the clock is ahead
 }
 
 var errDown = errors.New("down")
@@ -69,6 +70,7 @@ func (w *world) start() {
 		LastHeard: func(context.Context) (time.Time, error) {
 			return locked(w, &w.heard), nil
 		},
+		Now: func() time.Time { return time.Now().Add(locked(w, &w.gain)) },
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Metrics: w.reg,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

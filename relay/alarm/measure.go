@@ -93,16 +93,16 @@ func (k *Keeper) senders(now time.Time, silence time.Duration) (wrong []Trouble)
 		}
 		id := ID{DecryptionFailures, s.Name}
 		// After a restart it takes a while until it can be told that it is over.
-		if w.add(now, s) || k.board.isOn(id) && now.Sub(k.started) < windowLength {
+		if w.add(time.Now(), s) || k.board.isOn(id) && time.Since(k.started) < windowLength {
 			wrong = append(wrong, Trouble{ID: id, Since: now, Reason: "most webhooks of the last 10m could not be decrypted; they are kept, and can be put through again"})
 		}
 	}
 	if all > k.heardSum {
-		k.heardSum, k.heardAt = all, now
+		k.heardSum, k.heardAt = all, time.Now()
 	}
-	if silence > 0 && now.Sub(k.heardAt) >= silence {
+	if silent := time.Since(k.heardAt); silence > 0 && silent >= silence {
 		wrong = append(wrong, Trouble{
-			ID: ID{Kind: Silence}, Since: k.heardAt.Add(silence), Reason: fmt.Sprintf("no webhook has come for %s", short(silence)),
+			ID: ID{Kind: Silence}, Since: now.Add(silence - silent), Reason: fmt.Sprintf("no webhook has come for %s", short(silence)),
 		})
 	}
 	return wrong
