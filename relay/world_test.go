@@ -29,9 +29,13 @@ type world struct {
 	ended        chan error
 }
 
-func startWorld(t *testing.T, yaml string) *world {
+func startWorld(t *testing.T, yaml string) *world { return startWorldAt(t, yaml, 0) }
+
+// startWorldAt starts one with a clock that is ahead.
+func startWorldAt(t *testing.T, yaml string, ahead time.Duration) *world {
 	t.Helper()
 	w := &world{t: t, log: &buffer{}, ended: make(chan error, 1)}
+	w.ahead.Store(int64(ahead))
 	w.yaml.Store(&yaml)
 	load := func() (*config.Config, error) {
 		cfg, problems := config.Parse("relay.yaml", []byte(*w.yaml.Load()), config.Options{})
