@@ -128,6 +128,24 @@ func TestWhatWaitedThroughALongStopHasAnHourOfAttempts(t *testing.T) {
 	})
 }
 
+func TestWhatAClockBehindHasDatedDoesNotDieAtTheNextStart(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.ids.Floor(event.SeqAt(w.now()))
+		w.gain.Store(int64(-tenYears))
+		w.run([]Lane{{Name: "hook", Target: w.target(busy)}})
+		w.accept("hook")
+		if err := w.stop(); err != nil {
+			t.Fatal(err)
+		}
+		w.gain.Store(0)
+		w.run([]Lane{{Name: "hook", Target: w.target(busy)}})
+		w.pass(10 * firstHour)
+		if s := w.status("hook"); s.Dead != 0 || s.Pending != 1 {
+			t.Errorf("ten hours later: %+v", s)
+		}
+	})
+}
+
 func TestRetryOfAClockAheadIsMadeInTimeAfterARestartWhenIdsShowIt(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gain.Store(int64(tenYears))
