@@ -187,7 +187,8 @@ func (w *writer) survey(ctx context.Context) (list []commit, err error) {
 }
 
 // commitFrom is the first commit from n on; the zero commit: there is none. One
-// whose last event has been erased is of the year 1970.
+// whose last event has been erased, or stands where nothing can be read, is of
+// the year 1970.
 func (w *writer) commitFrom(ctx context.Context, n int64) (c commit, err error) {
 	w.journalFrom.args[0].Value = n
 	found, err := w.journalFrom.row(ctx)
@@ -198,6 +199,9 @@ func (w *writer) commitFrom(ctx context.Context, n int64) (c commit, err error) 
 	w.readReceived.args[0].Value = c.seq
 	if found, err = w.readReceived.row(ctx); found {
 		c.at = w.readReceived.int(0)
+	}
+	if code(err) == codeCorrupt {
+		err = nil
 	}
 	return c, err
 }
