@@ -155,6 +155,7 @@ func TestASenderThatDawdlesOverItsBodyTakesNoPlace(t *testing.T) {
 		}
 		c.come(1)
 		time.Sleep(roomPatience)
+		synctest.Wait() // whose time is up has gone
 		if rec := send(c.world, request("/plain", "", func(r *http.Request) { r.Body, r.ContentLength = slow, 1000 })); rec.Code != 503 {
 			t.Errorf("answered %d", rec.Code)
 		}
@@ -168,6 +169,7 @@ func TestStrangersAreToldSoInACrowdToo(t *testing.T) {
 		c.come(mostInHand)
 		c.come(1)
 		time.Sleep(roomPatience)
+		synctest.Wait() // whose time is up has gone
 		c.do(401, request("/plain", testBody, noAuth))
 		if !strings.Contains(send(c.world, request("/plain", testBody)).Body.String(), "at once") {
 			t.Error("a known sender is not told why")
