@@ -103,18 +103,26 @@ func TestANameServerThatHangsDoesNotHoldAnAttempt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := goleak.IgnoreCurrent()
 			var wg sync.WaitGroup
+			var mu sync.Mutex // no server comes to wg once it is waited for
 			over, end := context.WithCancel(t.Context())
 			d := newDialer()
 			d.Timeout = 300 * time.Millisecond // of the whole, where dialTimeout is longer than a test should be
 			d.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if over.Err() != nil {
+					return nil, over.Err()
+				}
 				here, there := net.Pipe()
 				context.AfterFunc(over, func() { _ = there.Close() }) // else a look-up nobody waits for goes on for seconds
 				wg.Go(func() { c.does(there); _ = there.Close() })
-				return here, over.Err()
+				return here, nil
 			}}
 			began := time.Now()
 			conn, err := d.DialContext(t.Context(), "tcp", "cases.example:80")
+			mu.Lock()
 			end()
+			mu.Unlock()
 			if conn != nil || err == nil {
 				t.Fatal("connected")
 			}
