@@ -44,42 +44,44 @@ func identify(ctx context.Context, c *conn) error {
 
 const migrationsTable = "CREATE TABLE IF NOT EXISTS migrations (n INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
 
-// migrate brings the schema up to date, each step in a transaction of its own.
-// The steps are the files in migrations, in the order of their names; those
-// that have been released do not change any more.
-func migrate(ctx context.Context, c *conn) error {
+// migrate brings the schema up to date, in one transaction, and says whether it
+// made all of it. The steps are the files in migrations, in the order of their
+// names; those that have been released do not change any more.
+func migrate(ctx context.Context, c *conn) (made bool, err error) {
 	files, err := fs.Glob(migrationFiles, "migrations/*.sql") // sorted
 	if err != nil {
-		return err
+		return false, err
 	}
 	done := int64(0)
 	if has, err := c.value(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'"); err != nil {
-		return fault("read the schema's version", err)
+		return false, fault("read the schema's version", err)
 	} else if has != int64(0) {
 		v, err := c.value(ctx, "SELECT coalesce(max(n), 0) FROM migrations")
 		if err != nil {
-			return fault("read the schema's version", err)
+			return false, fault("read the schema's version", err)
 		}
 		done, _ = v.(int64)
 	}
 	if done > int64(len(files)) {
-		return fmt.Errorf("%w: its schema is %d and this one knows %d; use the newer release, or a backup from before", outbox.ErrNewer, done, len(files))
+		return false, fmt.Errorf("%w: its schema is %d and this one knows %d; use the newer release, or a backup from before", outbox.ErrNewer, done, len(files))
 	}
-	for i, name := range files[done:] {
-		script, err := migrationFiles.ReadFile(name)
-		if err != nil {
-			return err
+	if done == int64(len(files)) {
+		return false, nil
+	}
+	err = c.exec(ctx, "BEGIN IMMEDIATE; "+migrationsTable)
+	for n := int(done); n < len(files) && err == nil; n++ {
+		var script []byte
+		if script, err = migrationFiles.ReadFile(files[n]); err == nil {
+			err = c.exec(ctx, fmt.Sprintf("%s; INSERT INTO migrations VALUES (%d, '%s', datetime())", script, n+1, files[n]))
 		}
-		n := int(done) + i + 1
-		err = c.exec(ctx, fmt.Sprintf("BEGIN IMMEDIATE; %s; %s; INSERT INTO migrations VALUES (%d, '%s', datetime())", migrationsTable, script, n, name))
 		failpoint.Hit(failpoint.Migration)
-		if err == nil {
-			err = c.exec(ctx, "COMMIT")
-		}
-		if err != nil {
-			_ = c.exec(ctx, "ROLLBACK") // err says more
-			return fault("bring the schema up to "+name, err)
-		}
 	}
-	return nil
+	if err == nil {
+		err = c.exec(ctx, "COMMIT")
+	}
+	if err != nil {
+		_ = c.exec(ctx, "ROLLBACK") // err says more
+		return false, fault("bring the schema up to date", err)
+	}
+	return done == 0, nil
 }

@@ -91,7 +91,7 @@ func (v *salvage) create(ctx context.Context, path string) error {
 		return fault("open the file", err)
 	}
 	if err = apply(ctx, c); err == nil {
-		err = migrate(ctx, c)
+		_, err = migrate(ctx, c)
 	}
 	if err == nil {
 		v.to, err = prepareWriter(c)

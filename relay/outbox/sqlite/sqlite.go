@@ -200,10 +200,11 @@ func (s *Store) equip(ctx context.Context, c *conn) (*writer, error) {
 	if err := apply(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, c); err != nil {
-		return nil, err
+	made, err := migrate(ctx, c)
+	if err == nil && !made {
+		err = wholeSchema(ctx, c)
 	}
-	if err := wholeSchema(ctx, c); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	w, err := prepareWriter(c)
