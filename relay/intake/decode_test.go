@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // One scan gives everything: members by exact name with the types rules want,
@@ -230,7 +232,7 @@ func TestDecodeIsSafeForConcurrentUse(t *testing.T) {
 // Known names and values cost no allocation: what remains is the map, one copy of
 // the body, and a word for each string that is a person's own.
 func TestDecodeAllocatesLittle(t *testing.T) {
-	if testing.CoverMode() != "" || raceEnabled {
+	if testing.CoverMode() != "" || racetest.Watched {
 		t.Skip("instrumented code allocates more")
 	}
 	s, body := invitations(), []byte(invitation)

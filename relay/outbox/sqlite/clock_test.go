@@ -9,6 +9,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 const (
@@ -194,6 +195,7 @@ func TestStartUnderAClockAheadForgetsNothing(t *testing.T) {
 }
 
 func TestWhatDeduplicationRemembersStaysWithinItsWindowAfterTheClockWasSet(t *testing.T) {
+	racetest.Sequential(t)
 	anyJump(t, func(t *testing.T, c *clocked, set func(time.Duration), by time.Duration) {
 		hours := func(n int) {
 			for range 15 * n {
@@ -256,6 +258,7 @@ func TestWhatIsSentOnceMoreAfterALongStopIsTaken(t *testing.T) {
 }
 
 func TestRetentionGoesOnAfterTheClockWasSetAndSetRight(t *testing.T) {
+	racetest.Sequential(t)
 	anyJump(t, func(t *testing.T, c *clocked, set func(time.Duration), by time.Duration) {
 		before, across := c.put("a"), c.put("a")
 		c.end(before, event.Done)

@@ -15,12 +15,14 @@ import (
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
 	"invitation-relay/relay/outbox/storetest"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // testKey is a key of 32 bytes; each n is another one.
 func testKey(n byte) []byte { return bytes.Repeat([]byte{n}, 32) }
 
 func TestEncryptedStoreKeepsThePromisesOfTheOutbox(t *testing.T) {
+	racetest.Sequential(t)
 	storetest.Run(t, func(t *testing.T) storetest.Open {
 		path, keys := filepath.Join(t.TempDir(), "relay.db"), [][]byte(nil)
 		return func(t *testing.T) outbox.Store { // first in the clear, then with ever another key in front

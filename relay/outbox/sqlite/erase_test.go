@@ -10,6 +10,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // values are all texts and blobs in all tables that could not be there by
@@ -61,6 +62,7 @@ func text(t *testing.T, db *sql.DB, query string) (s string) {
 // not, is in no file any more: not in the store, its write-ahead log, nor on a
 // page that is free.
 func TestWhatTheRetentionErasesIsInNoFileAnyMore(t *testing.T) {
+	racetest.Sequential(t)
 	for _, keys := range [][][]byte{nil, {testKey(1)}} {
 		t.Run(fmt.Sprint(len(keys), " keys"), func(t *testing.T) {
 			s := openStore(t, Config{Keys: keys})

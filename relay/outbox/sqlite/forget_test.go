@@ -13,6 +13,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // traces are the bytes by which a person could be found in a file.
@@ -31,6 +32,7 @@ func traces(s *Store, hers []*outbox.Entry) map[string][]byte {
 }
 
 func TestForgottenPersonIsInNoFileAnyMore(t *testing.T) {
+	racetest.Sequential(t)
 	for _, keys := range [][][]byte{nil, {testKey(1)}} {
 		t.Run(fmt.Sprint(len(keys), " keys"), func(t *testing.T) {
 			s := openStore(t, Config{Keys: keys})

@@ -14,6 +14,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // at makes an entry received at a time, with an id of that time.
@@ -113,6 +114,7 @@ func contents(t *testing.T, path string) (b []byte) {
 }
 
 func TestErasedBodiesLeaveNoTrace(t *testing.T) {
+	racetest.Sequential(t)
 	path := filepath.Join(t.TempDir(), "relay.db")
 	s := openStore(t, Config{Path: path})
 	var ids event.IDs

@@ -15,6 +15,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // lived makes a store in which deliveries have ended in every way, more of them
@@ -86,6 +87,7 @@ func state(t *testing.T, s *Store, id event.ID) any {
 }
 
 func TestSalvageOfAWholeStoreSavesAllOfIt(t *testing.T) {
+	racetest.Sequential(t)
 	for _, keys := range [][][]byte{nil, {testKey(1)}} {
 		folder := t.TempDir()
 		cfg := Config{Path: filepath.Join(folder, "relay.db"), Keys: keys}
@@ -128,6 +130,7 @@ func TestSalvageOfAWholeStoreSavesAllOfIt(t *testing.T) {
 }
 
 func TestSalvageLosesWhatStandsOnADamagedPageAndNothingElse(t *testing.T) {
+	racetest.Sequential(t)
 	folder := t.TempDir()
 	cfg := Config{Path: filepath.Join(folder, "relay.db")}
 	entries := lived(t, cfg)
@@ -163,6 +166,7 @@ func TestSalvageLosesWhatStandsOnADamagedPageAndNothingElse(t *testing.T) {
 }
 
 func TestSalvageTriesAgainWhatNobodyKnowsTheEndOf(t *testing.T) {
+	racetest.Sequential(t)
 	cfg := Config{Path: filepath.Join(t.TempDir(), "relay.db")}
 	entries := lived(t, cfg)
 	s := openStore(t, cfg)

@@ -11,6 +11,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // schemaPages are where in a file the schema is.
@@ -31,6 +32,7 @@ func schemaPages(t *testing.T, path string) (at []int) {
 }
 
 func TestDamagedSchemaIsRefusedAndSalvageReadsAllBehindIt(t *testing.T) {
+	racetest.Sequential(t)
 	path := filepath.Join(t.TempDir(), "relay.db")
 	live := openStore(t, Config{Path: path})
 	var ids event.IDs

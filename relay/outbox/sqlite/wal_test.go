@@ -13,6 +13,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 const wholeFrame = frameHeaderSize + defaultPage
@@ -103,6 +104,7 @@ func must[T any](v T, err error) T {
 }
 
 func TestDamagedLogIsRefusedAndSalvageBringsBackWhatStandsBehind(t *testing.T) {
+	racetest.Sequential(t)
 	for what, at := range map[string]int{
 		"a page's number": 2, "the length": 6, "the first salt": 8, "the second salt": 15, "the checksum": 20, "the page": 24 + 2000,
 	} {
@@ -138,6 +140,7 @@ func TestLogWithADamagedHeaderIsRefusedAndSalvageReadsIt(t *testing.T) {
 }
 
 func TestTransactionThatAPowerCutHasTornIsLeftOutAndTheRestIsThere(t *testing.T) {
+	racetest.Sequential(t)
 	path, stored := killed(t, 40)
 	all := ends(t, path)
 	first, last := all[len(all)-2]+1, all[len(all)-1]

@@ -3,13 +3,17 @@
 // for tests only.
 package alloctest
 
-import "testing"
+import (
+	"testing"
+
+	"invitation-relay/relay/relaytest/racetest"
+)
 
 // AtMost fails the test when one call of f allocates more often than so many
 // times.
 func AtMost(t *testing.T, most float64, f func()) {
 	t.Helper()
-	if testing.CoverMode() != "" || raced {
+	if testing.CoverMode() != "" || racetest.Watched {
 		t.Skip("instrumented code allocates more")
 	}
 	if n := testing.AllocsPerRun(500, f); n > most {
