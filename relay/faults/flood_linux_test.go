@@ -15,8 +15,12 @@ import (
 
 // usage is what a process holds.
 type usage struct {
-	rss         int64 // bytes
-	descriptors int
+	rss, heap               int64 // bytes
+	descriptors, goroutines int
+}
+
+func (u usage) String() string {
+	return fmt.Sprintf("memory %d MB, heap in use %d MB, %d descriptors, %d goroutines", u.rss>>20, u.heap>>20, u.descriptors, u.goroutines)
 }
 
 func (r *relay) usage(t *testing.T) (u usage) {
@@ -41,6 +45,7 @@ func (r *relay) usage(t *testing.T) (u usage) {
 		t.Fatal(err)
 	}
 	u.descriptors = len(fds)
+	u.goroutines, u.heap = int(r.metric(t, "go_goroutines")), int64(r.metric(t, "go_memstats_heap_inuse_bytes"))
 	return u
 }
 
@@ -112,7 +117,8 @@ func (r *relay) rate(t *testing.T, s *sink, events int) float64 {
 	return float64(events) / took.Seconds()
 }
 
-// As many events as ten days at one a second, at full speed: nothing grows.
+// As many events as ten days at one a second, at full speed: nothing grows but
+// the file and, by what deduplication remembers, memory.
 func TestASoakLeavesNothingBehind(t *testing.T) {
 	events := times(t, 2000, 20000, 864000)
 	s := newSink(t)
@@ -127,6 +133,7 @@ func TestASoakLeavesNothingBehind(t *testing.T) {
 			return within(15*time.Minute, func() bool { return l.accepted() >= events*(quarter+1)/4 })
 		})
 		at[quarter] = r.usage(t)
+		t.Logf("after %d: %s", l.accepted(), at[quarter])
 	}
 	stop()
 	<-ended
@@ -136,10 +143,16 @@ func TestASoakLeavesNothingBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d accepted, %d lost; memory %d, %d, %d, %d MB; descriptors %d, %d, %d, %d; store %d bytes an event", a.accepted, a.lost,
-		at[0].rss>>20, at[1].rss>>20, at[2].rss>>20, at[3].rss>>20, at[0].descriptors, at[1].descriptors, at[2].descriptors, at[3].descriptors,
-		info.Size()/int64(max(1, a.accepted)))
-	if at[3].descriptors > at[0].descriptors+100 {
-		t.Errorf("descriptors grew from %d to %d", at[0].descriptors, at[3].descriptors)
+	each := info.Size() / int64(max(1, a.accepted))
+	t.Logf("%d accepted, %d lost; store %d bytes an event", a.accepted, a.lost, each)
+	first, last := at[0], at[3]
+	if last.descriptors > first.descriptors+100 || last.goroutines > first.goroutines+1000 {
+		t.Errorf("descriptors grew from %d to %d, goroutines from %d to %d", first.descriptors, last.descriptors, first.goroutines, last.goroutines)
+	}
+	if most := first.heap + 64<<20 + 64*int64(events); last.heap > most {
+		t.Errorf("the heap grew from %d to %d MB", first.heap>>20, last.heap>>20)
+	}
+	if asked(t) == long && each > 500 { // of few events the empty file is most
+		t.Errorf("the store has %d bytes an event, want at most 500", each)
 	}
 }

@@ -180,6 +180,7 @@ func quantile(all []time.Duration, q float64) time.Duration {
 // hang, all others take at once.
 type sink struct {
 	url      string
+	apart    bool // in a process of its own
 	up, hang atomic.Bool
 
 	mu    sync.Mutex
@@ -270,6 +271,9 @@ func settle(t *testing.T, r *relay, s *sink, l *load, mostRepeats int) account {
 	t.Helper()
 	s.up.Store(true)
 	r.drain(t)
+	if s.apart {
+		s.fetch(t)
+	}
 	a := s.account(l, r.targets)
 	if a.lost > 0 || a.invented > 0 {
 		t.Errorf("lost %d and invented %d deliveries of %d accepted events, want none of either", a.lost, a.invented, a.accepted)

@@ -64,6 +64,12 @@ func needs(t *testing.T, what string, missing bool) {
 var binaries = map[string]string{}
 
 func TestMain(m *testing.M) {
+	if os.Getenv(sinkProcess) != "" {
+		if err := serveSink(); err != nil {
+			panic(err)
+		}
+		return
+	}
 	dir, err := os.MkdirTemp("", "relay-faults-")
 	if err != nil {
 		panic(err)
