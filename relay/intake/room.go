@@ -2,15 +2,17 @@ package intake
 
 import (
 	"container/list"
+	"runtime"
 	"sync"
 	"time"
 )
 
+// mostInHand is how many requests are decoded, decided and stored at once. So
+// many keep the processors and an ordinary disk busy; each further one would
+// make commits longer, for which the ends of deliveries wait too.
+var mostInHand = 64 * runtime.GOMAXPROCS(0)
+
 const (
-	// mostInHand is how many requests are decoded, decided and stored at once. One
-	// commit takes 512: with so many the disk is never idle, and more would only
-	// wait for it where they take processor and memory from the deliveries.
-	mostInHand = 512
 	// mostWaiting is how many more may wait for that, and mostBytes how much all of
 	// them may have sent; what is decoded of it is a few times that.
 	mostWaiting = 4096
