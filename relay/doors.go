@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -12,6 +13,10 @@ import (
 // dawdles is after how long a connection that has not sent a whole request may
 // be closed to let another in.
 const dawdles = time.Second
+
+// atOnce is how many connections are let in before those that are served get the
+// processor: while thousands come, nobody waits for all of them.
+const atOnce = 8
 
 // doors is a listener that has at most so many connections, so that whoever
 // holds many of them open takes neither the descriptors that deliveries and the
@@ -21,6 +26,7 @@ const dawdles = time.Second
 type doors struct {
 	net.Listener
 	most int
+	came int // Accept's alone
 
 	mu     sync.Mutex
 	change *sync.Cond // a place, or somebody who may be shown out, or closed
@@ -46,8 +52,11 @@ func newDoors(l net.Listener, most int) *doors {
 	return d
 }
 
-// Accept waits for a connection, and for a place for it.
+// Accept waits for a connection, and for a place for it. One goroutine calls it.
 func (d *doors) Accept() (net.Conn, error) {
+	if d.came++; d.came%atOnce == 0 {
+		runtime.Gosched() // those who are inside first
+	}
 	c, err := d.Listener.Accept()
 	if err != nil {
 		return nil, err
