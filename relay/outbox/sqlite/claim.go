@@ -68,10 +68,7 @@ func (s *Store) claim(ctx context.Context, q outbox.Query) (due []outbox.Pending
 // look further: by twice as many as there were, so that it soon has enough, and
 // ends when there is nothing more to find.
 func (c *claim) whole(ctx context.Context) ([]outbox.Pending, error) {
-	l, err := c.s.loader(ctx, c.tx, true)
-	if err != nil {
-		return nil, err
-	}
+	l := c.s.loader(c.tx, true)
 	events, wanted := map[int64]*readable{}, c.limit
 	for {
 		list, err := c.find(ctx)
@@ -229,6 +226,9 @@ func (c *claim) query(ctx context.Context, f func(a, b, c int64, d string), text
 // to an address that the event does not have: a flipped bit in the masks, which
 // change and have no checksum, sends nothing to a target it was not meant for.
 func (c *claim) load(ctx context.Context, l *loader, events map[int64]*readable, list []candidate, wanted int) (due []outbox.Pending, damaged int, err error) {
+	if err := c.several(ctx, l, events, list); err != nil {
+		return nil, 0, err
+	}
 	due = make([]outbox.Pending, 0, min(wanted, len(list)))
 	last := int64(-1) // its deliveries never tried stay together
 	for _, d := range list {
@@ -260,6 +260,34 @@ func (c *claim) load(ctx context.Context, l *loader, events map[int64]*readable,
 	return due, damaged, nil
 }
 
+// several reads the events of the candidates that are not there yet, as far as
+// they can be read together: damage leaves the rest to be read one by one.
+func (c *claim) several(ctx context.Context, l *loader, events map[int64]*readable, list []candidate) error {
+	seqs := make([]int64, 0, len(list))
+	for _, d := range list {
+		if _, ok := events[d.seq]; !ok && !d.damaged {
+			seqs = append(seqs, d.seq)
+		}
+	}
+	if len(seqs) < 2 {
+		return nil
+	}
+	err := l.several(ctx, seqs, func(r *row, damage error) {
+		events[r.seq] = nil
+		if damage == nil {
+			events[r.seq] = c.readable(r)
+		}
+	})
+	if code(err) == codeCorrupt {
+		return nil
+	}
+	return err
+}
+
+func (c *claim) readable(r *row) *readable {
+	return &readable{event: r.event(c.s.names), targets: r.targets}
+}
+
 // readable is an event that is whole, and the addresses its checksum covers.
 type readable struct {
 	event   event.Event
@@ -273,7 +301,7 @@ func (c *claim) event(ctx context.Context, l *loader, seq int64) (*readable, err
 	r, err := l.row(ctx, seq)
 	switch {
 	case err == nil:
-		return &readable{event: r.event(c.s.names), targets: r.targets}, nil
+		return c.readable(r), nil
 	case errors.Is(err, outbox.ErrCorrupt): // reported
 		return nil, nil //nolint:nilnil // as it says
 	case errors.Is(err, event.ErrNotFound) || code(err) == codeCorrupt:

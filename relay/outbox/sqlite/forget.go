@@ -112,10 +112,7 @@ func (h *hers) linked(ctx context.Context) error {
 		more = false
 		var filters []outbox.Filter
 		err := h.s.read(ctx, "forget", func(ctx context.Context, tx *sql.Tx) error {
-			l, err := h.s.loader(ctx, tx, false)
-			if err != nil {
-				return err
-			}
+			l := h.s.loader(tx, false)
 			for seq := range h.seqs {
 				r, err := l.row(ctx, seq)
 				switch {
@@ -223,10 +220,7 @@ func (h *hers) erase(ctx context.Context, some []event.ID, done *outbox.Forgotte
 
 func (h *hers) deliveries(ctx context.Context, id event.ID) (list []outbox.StoredDelivery, err error) {
 	err = h.s.read(ctx, "forget", func(ctx context.Context, tx *sql.Tx) error {
-		l, err := h.s.loader(ctx, tx, false)
-		if err != nil {
-			return err
-		}
+		l := h.s.loader(tx, false)
 		r, err := l.row(ctx, id.Seq())
 		if errors.Is(err, event.ErrNotFound) { // purged since
 			return nil

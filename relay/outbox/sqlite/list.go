@@ -106,10 +106,7 @@ func hasTarget(to []outbox.Address, target string) bool {
 // the delivery's state and target.
 func (s *Store) scan(ctx context.Context, doing string, f outbox.Filter, before int64, visit func(context.Context, *loader, *row) (bool, error)) error {
 	return s.read(ctx, doing, func(ctx context.Context, tx *sql.Tx) error {
-		l, err := s.loader(ctx, tx, false)
-		if err != nil {
-			return err
-		}
+		l := s.loader(tx, false)
 		sc := &scanner{s: s, tx: tx, f: f, want: s.wanted(f), idsAhead: s.LastSeq() > event.SeqAt(s.cfg.Now().Add(leap))}
 		for {
 			seqs, more, err := sc.next(ctx, before)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,7 +32,7 @@ func (s *Store) read(ctx context.Context, doing string, f func(context.Context, 
 // columns of an event, for scan.
 const columns = "seq, rnd, received_at, finished_at, waiting, retrying, targets, person, source, kind, crc, ends, dedupe, verdicts, subject, ticket, status, key_id"
 
-// loader reads events one by one, with a statement prepared once.
+// loader reads events, one by one with a statement prepared once, or several.
 type loader struct {
 	s        *Store
 	tx       *sql.Tx
@@ -40,43 +41,84 @@ type loader struct {
 	rows     *sql.Stmt // their rows of deliveries
 }
 
-func (s *Store) loader(ctx context.Context, tx *sql.Tx, withBody bool) (*loader, error) {
-	body := "NULL"
-	if withBody {
-		body = "body"
+func (s *Store) loader(tx *sql.Tx, withBody bool) *loader {
+	return &loader{s: s, tx: tx, withBody: withBody}
+}
+
+// prepared is the statement, prepared when it is first used; tx closes it when it ends.
+func (l *loader) prepared(ctx context.Context, at **sql.Stmt, text string) (*sql.Stmt, error) {
+	if *at != nil {
+		return *at, nil
 	}
-	events, err := tx.PrepareContext(ctx, "SELECT "+columns+", "+body+" FROM events WHERE seq = ?")
-	if err != nil {
-		return nil, err
-	}
-	rows, err := tx.PrepareContext(ctx, `SELECT address, state, attempts, next_at, finished_at, outcome, status, reason
-		FROM deliveries WHERE seq = ?`)
-	if err != nil {
-		return nil, err
-	}
-	return &loader{s: s, tx: tx, withBody: withBody, events: events, rows: rows}, nil // tx closes both when it ends
+	var err error
+	*at, err = l.tx.PrepareContext(ctx, text)
+	return *at, err
 }
 
 // row reads an event and looks whether it is damaged: then it is reported, once
 // in the log, and what is readable of it is returned with the error.
 func (l *loader) row(ctx context.Context, seq int64) (*row, error) {
+	one, err := l.prepared(ctx, &l.events, "SELECT "+columns+", "+l.body()+" FROM events WHERE seq = ?")
+	if err != nil {
+		return nil, err
+	}
 	var r row
-	err := l.events.QueryRowContext(ctx, seq).Scan(&r.seq, &r.rnd, &r.received, &r.finished, &r.waiting, &r.retrying,
-		&r.targets, &r.person, &r.source, &r.kind, &r.crc, &r.ends, &r.dedupe, &r.verdicts, &r.subject, &r.ticket, &r.status, &r.keyID, &r.body)
+	err = r.scan(one.QueryRowContext(ctx, seq))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, event.ErrNotFound
 	}
 	if err != nil {
 		return nil, err
 	}
-	err = r.verify(l.withBody)
+	return &r, l.judge(&r)
+}
+
+// judge reports a damaged event, and decrypts its body.
+func (l *loader) judge(r *row) error {
+	err := r.verify(l.withBody)
 	if err == nil && l.withBody {
 		r.body, err = l.s.ring.decrypt(r.id(), r.keyID, r.body)
 	}
 	if err != nil {
-		l.s.report(&r, err)
+		l.s.report(r, err)
 	}
-	return &r, err
+	return err
+}
+
+// several reads many events at once, which is less work than reading each by
+// itself, and hands f those that are there with what judge says of them.
+// An error may come after some.
+func (l *loader) several(ctx context.Context, seqs []int64, f func(*row, error)) error {
+	list, err := json.Marshal(seqs)
+	if err != nil {
+		return err
+	}
+	rows, err := l.tx.QueryContext(ctx, "SELECT "+columns+", "+l.body()+" FROM events WHERE seq IN (SELECT value FROM json_each(?))", string(list))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says it
+	for rows.Next() {
+		r := new(row)
+		if err := r.scan(rows); err != nil {
+			return err
+		}
+		f(r, l.judge(r))
+	}
+	return rows.Err()
+}
+
+func (l *loader) body() string {
+	if l.withBody {
+		return "body"
+	}
+	return "NULL"
+}
+
+// scan reads columns and the body.
+func (r *row) scan(from interface{ Scan(...any) error }) error {
+	return from.Scan(&r.seq, &r.rnd, &r.received, &r.finished, &r.waiting, &r.retrying,
+		&r.targets, &r.person, &r.source, &r.kind, &r.crc, &r.ends, &r.dedupe, &r.verdicts, &r.subject, &r.ticket, &r.status, &r.keyID, &r.body)
 }
 
 // report logs that an event is damaged, once.
@@ -117,7 +159,12 @@ func (l *loader) deliveries(ctx context.Context, r *row) ([]outbox.StoredDeliver
 }
 
 func (l *loader) ownRows(ctx context.Context, r *row, base outbox.StoredDelivery) (map[int64]outbox.StoredDelivery, error) {
-	rows, err := l.rows.QueryContext(ctx, r.seq)
+	all, err := l.prepared(ctx, &l.rows, `SELECT address, state, attempts, next_at, finished_at, outcome, status, reason
+		FROM deliveries WHERE seq = ?`)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := all.QueryContext(ctx, r.seq)
 	if err != nil {
 		return nil, err
 	}
@@ -186,10 +233,7 @@ func (s *Store) Delivery(ctx context.Context, k outbox.Key) (d *outbox.StoredDel
 // Attempts implements outbox.Store.
 func (s *Store) Attempts(ctx context.Context, k outbox.Key) (list []outbox.Attempt, err error) {
 	err = s.read(ctx, "read the attempts", func(ctx context.Context, tx *sql.Tx) error {
-		l, err := s.loader(ctx, tx, false)
-		if err != nil {
-			return err
-		}
+		l := s.loader(tx, false)
 		seq, rnd := seqAndRest(k.Event)
 		id := s.names.find(kindAddress, string(k.Address))
 		r, err := l.row(ctx, seq)
@@ -232,10 +276,7 @@ func attempts(ctx context.Context, tx *sql.Tx, k outbox.Key, id int64) (list []o
 // one reads one event and hands it to f.
 func (s *Store) one(ctx context.Context, doing string, id event.ID, withBody bool, f func(context.Context, *loader, *row) error) error {
 	return s.read(ctx, doing, func(ctx context.Context, tx *sql.Tx) error {
-		l, err := s.loader(ctx, tx, withBody)
-		if err != nil {
-			return err
-		}
+		l := s.loader(tx, withBody)
 		seq, _ := seqAndRest(id)
 		r, err := l.row(ctx, seq)
 		if err != nil {
