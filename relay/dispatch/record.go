@@ -48,6 +48,7 @@ func (e *ending) committed(err error) {
 		l.d.log.Error("the end of an attempt cannot be recorded", "delivery_id", e.a.Key.String(), "target", l.name, "err", err)
 		l.mu.Lock()
 		e.leave()
+		l.saved()
 		l.kick()
 		l.mu.Unlock()
 	default:
@@ -109,14 +110,21 @@ func (e *ending) count() {
 			l.stale = true
 		}
 	}
-	if l.unsavedFor > 0 { // the store takes commits again
-		l.unsavedFor, l.unsavedAt = 0, l.d.now()
+	if l.saved() {
 		l.kick()
 	} else if l.wantsClerk() {
 		l.kick()
 	} else {
 		l.startWorkers() // there is a place again
 	}
+}
+
+// saved notes that the store takes commits, and reports whether it did not before.
+func (l *lane) saved() (again bool) {
+	if again = l.unsavedFor > 0; again {
+		l.unsavedFor, l.unsavedAt = 0, l.d.now()
+	}
+	return again
 }
 
 // keep remembers an ending that could not be committed and records it again

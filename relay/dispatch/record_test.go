@@ -247,3 +247,27 @@ func TestAnEndIsInAHurryOnlyWhenSomethingWaitsForIt(t *testing.T) {
 		})
 	}
 }
+
+func TestEndThatTheStoreFindsFaultWithAfterItFailedStopsNobodyElse(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		hook := w.target(takes)
+		w.run([]Lane{{Name: "hook", Target: hook}})
+		w.with(func() { w.recordErr = func(*outbox.Attempt) error { return event.ErrUnavailable } })
+		bad := w.accept("hook")[0]
+		for range 10 {
+			w.accept("hook")
+		}
+		w.with(func() {
+			w.recordErr = func(a *outbox.Attempt) error {
+				if a.Key == bad {
+					return errors.New("constraint failed")
+				}
+				return nil
+			}
+		})
+		w.pass(time.Hour)
+		if got := w.states("hook"); got.Delivered != 10 || got.Pending != 1 || hook.count() != 11 {
+			t.Errorf("%+v in %d attempts", got, hook.count())
+		}
+	})
+}
