@@ -44,7 +44,7 @@ func (l *lane) job(now time.Time) job {
 		return saveHold
 	case l.spec == nil || l.unsavedFor > 0:
 		return idle
-	case !l.sweepAt.IsZero() && !now.Before(l.sweepAt):
+	case l.sweeps() && !now.Before(l.sweepAt):
 		return sweep
 	case !l.notAfter.IsZero():
 		return bringForward
@@ -78,7 +78,7 @@ func (l *lane) job(now time.Time) job {
 // wantsClerk reports, at the price of a few comparisons, whether a delivery
 // that has ended may make a job possible.
 func (l *lane) wantsClerk() bool {
-	return l.after != caughtUp || !l.nextRetry.IsZero() || l.pull > 0 || l.order != nil && (!l.order.ready || len(l.order.turn) > 0)
+	return l.after != caughtUp || !l.nextRetry.IsZero() || l.pull > 0 || l.sweeps() || l.order != nil && (!l.order.ready || len(l.order.turn) > 0)
 }
 
 // clerk does the lane's work with the store, one job after the other, and ends

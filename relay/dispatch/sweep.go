@@ -26,6 +26,10 @@ type wideSweep struct {
 	gate    time.Time // not before this
 }
 
+// sweeps reports whether a sweep is wanted and may begin: not while the ends of
+// the last one wait for a store that takes nothing, for each is one in memory.
+func (l *lane) sweeps() bool { return !l.sweepAt.IsZero() && l.ending < sweepBatch }
+
 // sweepBefore is a Seq that every event whose time is up is below, unless ids
 // run ahead of the clock.
 func (s *spec) sweepBefore(now time.Time) int64 {

@@ -66,3 +66,27 @@ func TestMaxAgeIsKeptBehindManyEventsReceivedWhileTheClockWasAhead(t *testing.T)
 		}
 	})
 }
+
+func TestWhatDiesWhileTheStoreTakesNothingStaysOnDisk(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.waiting(20_000, "hook", time.Minute)
+		w.run([]Lane{{Name: "hook", Target: w.target(broken), Retry: Schedule{MaxAge: 2 * time.Hour}}})
+		if err := w.d.Hold("hook", "for days"); err != nil {
+			t.Fatal(err)
+		}
+		w.stall(true)
+		w.pass(3 * time.Hour)
+		l := w.d.lane("hook")
+		l.mu.Lock()
+		n := len(l.keys)
+		l.mu.Unlock()
+		if n == 0 || n > 2*sweepBatch {
+			t.Errorf("%d deliveries whose time is up are in memory, want at most %d", n, 2*sweepBatch)
+		}
+		w.stall(false)
+		w.pass(10 * time.Minute)
+		if s := w.status("hook"); s.Dead != 20_000 || s.Pending != 0 {
+			t.Errorf("once the store takes writes again: %+v", s)
+		}
+	})
+}
