@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -177,4 +178,30 @@ func TestDamagedFileIsNotWrittenToAfterAnIOError(t *testing.T) {
 	if err := s.Check(t.Context()); err == nil {
 		t.Error("check is happy with a damaged file")
 	}
+}
+
+func TestALogThatIsDamagedAfterAnIOErrorIsNotCopiedIntoTheFileByClosing(t *testing.T) {
+	fail := false
+	path := filepath.Join(t.TempDir(), "relay.db")
+	s, err := Open(t.Context(), Config{Path: path, hook: func(string) error {
+		if fail {
+			return errIO
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids event.IDs
+	fill(t, s, &ids, 10)
+	_ = claimed(t, s, "a") // a connection that reads is the last one then
+	fail = true
+	if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); !errors.Is(err, errIO) {
+		t.Fatalf("write: %v, want it to fail", err)
+	}
+	flip(t, path, ends(t, path)[3], 100)
+	if err := s.Close(); !errors.Is(err, outbox.ErrCorrupt) {
+		t.Errorf("close: %v, want outbox.ErrCorrupt", err)
+	}
+	refused(t, path)
 }

@@ -278,18 +278,7 @@ func (s *Store) Close() error {
 
 	s.gate.wait()
 	defer s.gate.leave()
-	var errs []error
-	if s.readers != nil { // first: the last connection to go empties the WAL, see logDamage
-		errs = append(errs, s.readers.Close())
-	}
-	if s.w != nil {
-		if err := s.logDamage(); errors.Is(err, outbox.ErrCorrupt) {
-			errs = append(errs, err) // all is left as a kill would leave it
-		} else {
-			errs = append(errs, s.w.close())
-		}
-		s.w = nil
-	}
+	errs := s.closeFile()
 	if s.mark != nil {
 		errs = append(errs, s.mark.close())
 	}

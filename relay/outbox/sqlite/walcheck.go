@@ -52,6 +52,27 @@ func (s *Store) logDamage() error {
 	return fault("check the log", err)
 }
 
+// closeFile closes the connections, the last of which empties the log into the
+// file. Of a damaged log it closes all but one: it is left as a kill would leave it.
+func (s *Store) closeFile() (errs []error) {
+	if s.readers == nil && s.w == nil {
+		return nil
+	}
+	damage := s.logDamage()
+	damaged := errors.Is(damage, outbox.ErrCorrupt)
+	if damaged {
+		errs = append(errs, damage)
+	}
+	if s.readers != nil && (s.w != nil || !damaged) {
+		errs = append(errs, s.readers.Close())
+	}
+	if s.w != nil && !damaged {
+		errs = append(errs, s.w.close())
+	}
+	s.w = nil
+	return errs
+}
+
 // sizeOf is a file's size, 0 when it is not there.
 func sizeOf(path string) (int64, error) {
 	i, err := os.Stat(path)
