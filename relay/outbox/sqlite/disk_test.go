@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -177,6 +179,52 @@ func TestDamagedFileIsNotWrittenToAfterAnIOError(t *testing.T) {
 	}
 	if err := s.Check(t.Context()); err == nil {
 		t.Error("check is happy with a damaged file")
+	}
+}
+
+// powerCut copies a store as a power cut leaves it when what the log has from at
+// on, and has not been written since, never came to the disk.
+func powerCut(t *testing.T, path string, at int, failed []byte) (copied string) {
+	t.Helper()
+	copied = snapshot(t, path)
+	change(t, copied+"-wal", func(b []byte) {
+		if len(b) >= at+len(failed) && bytes.Equal(b[at:][:len(failed)], failed) {
+			clear(b[at:][:len(failed)])
+		}
+	})
+	return copied
+}
+
+func TestNothingStandsBehindWhatAFailedFsyncHasNotBroughtToTheDisk(t *testing.T) {
+	fail := false
+	s := openStore(t, Config{pause: time.Nanosecond, hook: func(point string) error {
+		if fail && point == "after commit" {
+			fail = false
+			return errIO
+		}
+		return nil
+	}})
+	var ids event.IDs
+	fill(t, s, &ids, 3)
+	_ = claimed(t, s, "a") // a connection that reads keeps the log when the other is closed
+	synced := len(must(os.ReadFile(s.cfg.Path + "-wal")))
+	fail = true
+	if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); !errors.Is(err, errIO) {
+		t.Fatalf("write: %v, want it to fail", err)
+	}
+	failed := must(os.ReadFile(s.cfg.Path + "-wal"))[synced:]
+	if len(failed) == 0 {
+		t.Fatal("the write that failed has left nothing in the log")
+	}
+	restarted := openStore(t, Config{Path: snapshot(t, s.cfg.Path)}) // as after a kill
+
+	for what, s := range map[string]*Store{"the same process": s, "the next process": restarted} {
+		fill(t, s, &ids, 2)
+		want := claimed(t, s, "a")
+		after := openStore(t, Config{Path: powerCut(t, s.cfg.Path, synced, failed)})
+		if got := claimed(t, after, "a"); !slices.Equal(got, want) {
+			t.Errorf("%s: %d events after a power cut, want %d", what, len(got), len(want))
+		}
 	}
 }
 

@@ -230,6 +230,9 @@ func (s *Store) verify(ctx context.Context, w *writer) error {
 			return err
 		}
 	}
+	if err := s.startLogAnew(ctx, w); err != nil {
+		return err
+	}
 	if err := s.takeBack(ctx, w); err != nil {
 		return err
 	}

@@ -54,6 +54,7 @@ type Store struct {
 	ring    *keyring
 	damaged string
 	empty   bool // the file was not there, or empty, when it was opened
+	left    bool // a process that did not close the file has left a log
 
 	names   *names
 	counts  counters
@@ -145,6 +146,11 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	if err := s.compareMark(ctx); err != nil {
 		return err
+	}
+	if s.left {
+		if err := s.startLogAnew(ctx, s.w); err != nil && !errors.Is(err, errLogRead) {
+			s.failed(nil, err) // what there is can be read and sent all the same
+		}
 	}
 	connector, err := sqlite3.NewConnector(dsn(s.cfg.Path, readerParams))
 	if err != nil {
