@@ -30,8 +30,9 @@ func (b *buffers) shrink() {
 }
 
 // read is the whole body, of at most limit bytes. Memory grows with what arrives,
-// not with what is promised. The result is valid until the next use of b.
-func (b *buffers) read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *refusal) {
+// not with what is promised, and room bounds that of all bodies. The result is valid
+// until the next use of b.
+func (b *buffers) read(w http.ResponseWriter, r *http.Request, limit int64, room *Room) ([]byte, *refusal) {
 	body := r.Body
 	if r.ContentLength < 0 {
 		body = http.MaxBytesReader(w, body, limit) // tells the server not to read on
@@ -40,6 +41,8 @@ func (b *buffers) read(w http.ResponseWriter, r *http.Request, limit int64) ([]b
 	if cap(buf) == 0 {
 		buf = make([]byte, 0, firstRead)
 	}
+	counted := 0
+	defer func() { room.arrived(counted) }()
 	for {
 		n, err := body.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -55,6 +58,12 @@ func (b *buffers) read(w http.ResponseWriter, r *http.Request, limit int64) ([]b
 				return nil, refTooLarge
 			}
 			return nil, refIncomplete // cut short, timed out, or broken chunks
+		}
+		if more := len(buf) - slight - counted; more > 0 {
+			if !room.arrive(more, counted) {
+				return nil, refCrowdedEnd
+			}
+			counted += more
 		}
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]

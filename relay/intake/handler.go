@@ -181,7 +181,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, src *source, now 
 	if h.cfg.Room.crowded() {
 		return Receipt{}, verdict{ref: refCrowded}
 	}
-	body, ref := b.read(w, r, src.max)
+	body, ref := b.read(w, r, src.max, h.cfg.Room)
 	failpoint.Hit(failpoint.AfterRead)
 	if ref != nil {
 		if ref == refIncomplete && len(src.keys) > 0 {

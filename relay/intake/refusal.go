@@ -88,6 +88,7 @@ var (
 	refThrottled    = refuse(http.StatusTooManyRequests, throttled, nil, "There were too many failures from this address.")
 	refUnavailable  = refuse(http.StatusServiceUnavailable, unavailable, nil, "The event could not be stored. Send it again later.").after(retryAfter)
 	refCrowded      = refuse(http.StatusServiceUnavailable, unavailable, nil, "Too many events came at once. Send it again later.").after(retryAfter)
+	refCrowdedEnd   = refuse(http.StatusServiceUnavailable, unavailable, nil, "Too many events came at once. Send it again later.").after(retryAfter).closing()
 	refDraining     = refuse(http.StatusServiceUnavailable, unavailable, nil, "The relay is stopping. Send it again later.").after(retryAfter).closing()
 	refEncoding     = refuse(http.StatusUnsupportedMediaType, unsupported, nil, "A body with a Content-Encoding is not taken.")
 	refType         = refuse(http.StatusUnsupportedMediaType, unsupported, nil, "The body must be JSON in UTF-8, labelled as JSON or text/plain.")

@@ -17,6 +17,10 @@ const (
 	// them may have sent; what is decoded of it is a few times that.
 	mostWaiting = 4096
 	mostBytes   = 64 << 20
+	// slight is what each body may have sent before it is counted among those that
+	// are still arriving, which may have sent mostBytes too: senders that dawdle
+	// take no memory without bound, and none from bodies of the usual size.
+	slight = 16 << 10
 	// roomPatience is how long one waits before it is refused: a burst, or a disk
 	// that hesitates, is over by then, and hardly a sender has given up.
 	roomPatience = 500 * time.Millisecond
@@ -32,11 +36,12 @@ const (
 // It outlives the handler, so that a reload does not double the room. The zero
 // value is ready; all methods are safe for concurrent use.
 type Room struct {
-	mu      sync.Mutex
-	inside  int
-	bytes   int64     // of those inside and waiting
-	waiting list.List // of chan struct{}, closed when it is one's turn
-	refused time.Time // when somebody last was
+	mu       sync.Mutex
+	inside   int
+	bytes    int64     // of those inside and waiting
+	arriving int64     // of bodies that have not come to their end, beyond slight of each
+	waiting  list.List // of chan struct{}, closed when it is one's turn
+	refused  time.Time // when somebody last was
 }
 
 // crowded reports whether the next request is refused, so that its body need not
@@ -45,6 +50,28 @@ func (r *Room) crowded() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !r.free() && r.refuses(0)
+}
+
+// arrive counts n bytes more of a body that is arriving, beside those that were
+// counted of it, or says no. Beside no other any body may arrive.
+func (r *Room) arrive(n, counted int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.arriving+int64(n) > mostBytes && r.arriving > int64(counted) {
+		return false
+	}
+	r.arriving += int64(n)
+	return true
+}
+
+// arrived takes back what was counted of a body that has come, or will not.
+func (r *Room) arrived(counted int) {
+	if counted == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.arriving -= int64(counted)
 }
 
 // enter takes a request of size bytes in hand, now or within roomPatience, or

@@ -177,3 +177,39 @@ func TestStrangersAreToldSoInACrowdToo(t *testing.T) {
 		close(c.goOn)
 	})
 }
+
+func TestBodiesThatDoNotComeToAnEndTakeBoundedMemory(t *testing.T) {
+	const sent, senders = 200 << 10, 600
+	inCrowd(t, func(t *testing.T, c *crowd) {
+		slow, end := io.Pipe()
+		most := strings.Repeat(" ", sent)
+		for range senders {
+			c.wg.Go(func() {
+				rec := send(c.world, request("/plain", "", func(r *http.Request) {
+					r.Body, r.ContentLength = io.NopCloser(io.MultiReader(strings.NewReader(most), slow)), sent+1000
+				}))
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.statuses[rec.Code]++
+			})
+		}
+		synctest.Wait()
+		if n := senders - c.answered(503); n == 0 || n*sent > 2*mostBytes-mostBytes/2 {
+			t.Errorf("%d bodies of %d bytes are in memory, want about %d in all", n, sent, mostBytes)
+		}
+		close(c.goOn)
+		c.come(1)
+		if n := c.answered(202); n != 1 {
+			t.Error("a body of the usual size is not taken beside them")
+		}
+		_ = end.CloseWithError(errors.New("gone"))
+		c.wg.Wait()
+		if n := c.h.cfg.Room.arriving; n != 0 {
+			t.Errorf("%d bytes are counted when all have gone", n)
+		}
+		r := c.h.cfg.Room
+		if !r.arrive(mostBytes, 0) || !r.arrive(mostBytes, mostBytes) || r.arrive(1, 0) {
+			t.Error("want one body of any size to arrive, and none beside one that takes all")
+		}
+	})
+}
