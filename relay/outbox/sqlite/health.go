@@ -118,8 +118,8 @@ func (s *Store) startLogAnew(ctx context.Context, w *writer) error {
 	if err := s.logDamage(); err != nil { // it would be copied
 		return err
 	}
-	busy, err := w.value(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	if busy == int64(1) || code(err) == codeBusy {
+	busy, err := w.emptyLog(ctx, busyTimeout)
+	if busy {
 		err = errLogRead
 	}
 	return fault("empty the log", err)

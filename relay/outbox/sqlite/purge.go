@@ -301,17 +301,29 @@ func (s *Store) truncateOnce(ctx context.Context) (busy bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var v any
-	err = w.exec(ctx, "PRAGMA busy_timeout = 0") // a reader must not hold up who accepts
-	if err == nil {
-		v, err = w.value(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	}
-	if e := w.exec(ctx, "PRAGMA busy_timeout = 5000"); err == nil {
-		err = e
-	}
-	if err != nil && code(err) != codeBusy {
+	if busy, err = w.emptyLog(ctx, 0); err != nil { // a reader must not hold up who accepts
 		s.failed(nil, err)
 		return false, fault("checkpoint", err)
 	}
-	return err != nil || v == int64(1), nil
+	return busy, nil
+}
+
+// busyTimeout is how long a connection waits for another.
+const busyTimeout = 5 * time.Second
+
+// emptyLog empties the write-ahead log into the file, unless somebody reads it
+// for longer than that may take.
+func (w *writer) emptyLog(ctx context.Context, within time.Duration) (busy bool, err error) {
+	var v any
+	err = w.exec(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", within.Milliseconds()))
+	if err == nil {
+		v, err = w.value(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	}
+	if busy = v == int64(1) || code(err) == codeBusy; busy {
+		err = nil
+	}
+	if e := w.exec(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout.Milliseconds())); err == nil {
+		err = e
+	}
+	return busy, err
 }

@@ -43,6 +43,7 @@ type Config struct {
 
 	hook  func(point string) error // tests: an error here is an error there
 	pause time.Duration            // between tries to open the file again; 0: 500ms
+	long  int64                    // bytes of a log that is too long; 0: longLog
 }
 
 // Store is an outbox.Store in one SQLite file.
@@ -77,6 +78,7 @@ type Store struct {
 	faultAt   time.Time
 	doubtful  []int64 // seqs of events that may have been stored by a commit that failed
 	closed    bool
+	longer    int64 // how long the log may be now, when somebody reads it for long
 
 	found      error           // damage that a check beside has found: nothing is taken any more
 	mended     map[string]bool // indexes that were made anew
@@ -102,6 +104,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.pause == 0 {
 		cfg.pause = 500 * time.Millisecond
+	}
+	if cfg.long == 0 {
+		cfg.long = longLog
 	}
 	log := cfg.Log
 	if log == nil {

@@ -87,6 +87,7 @@ func (s *Store) transact(ctx context.Context, doing string, f func(context.Conte
 		return fault(doing, err)
 	}
 	s.applied(t)
+	s.shortenLog(ctx)
 	return nil
 }
 
