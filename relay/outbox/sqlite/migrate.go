@@ -68,13 +68,8 @@ func migrate(ctx context.Context, c *conn) (made bool, err error) {
 	if done == int64(len(files)) {
 		return false, nil
 	}
-	err = c.exec(ctx, "BEGIN IMMEDIATE; "+migrationsTable)
-	for n := int(done); n < len(files) && err == nil; n++ {
-		var script []byte
-		if script, err = migrationFiles.ReadFile(files[n]); err == nil {
-			err = c.exec(ctx, fmt.Sprintf("%s; INSERT INTO migrations VALUES (%d, '%s', datetime())", script, n+1, files[n]))
-		}
-		failpoint.Hit(failpoint.Migration)
+	if err = c.exec(ctx, "BEGIN IMMEDIATE"); err == nil {
+		err = steps(ctx, c, int(done))
 	}
 	if err == nil {
 		err = c.exec(ctx, "COMMIT")
@@ -84,4 +79,21 @@ func migrate(ctx context.Context, c *conn) (made bool, err error) {
 		return false, fault("bring the schema up to date", err)
 	}
 	return done == 0, nil
+}
+
+// steps takes the steps of the schema after those that are done, in the
+// transaction under way, and notes each.
+func steps(ctx context.Context, c *conn, done int) error {
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql") // sorted
+	if err == nil {
+		err = c.exec(ctx, migrationsTable)
+	}
+	for n := done; n < len(files) && err == nil; n++ {
+		var script []byte
+		if script, err = migrationFiles.ReadFile(files[n]); err == nil {
+			err = c.exec(ctx, fmt.Sprintf("%s; INSERT INTO migrations VALUES (%d, '%s', datetime())", script, n+1, files[n]))
+		}
+		failpoint.Hit(failpoint.Migration)
+	}
+	return err
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -65,17 +64,14 @@ func wholeSchema(ctx context.Context, c *conn) error {
 
 // makeSchema is migrate for a file in which there is nothing.
 func makeSchema(ctx context.Context, c *conn) error {
-	files, err := fs.Glob(migrationFiles, "migrations/*.sql") // sorted
-	for _, name := range files {
-		var script []byte
-		if script, err = migrationFiles.ReadFile(name); err == nil {
-			err = c.exec(ctx, fmt.Sprintf("BEGIN; %s; %s; COMMIT", migrationsTable, script))
-		}
-		if err != nil {
-			return fault("make the schema", err)
-		}
+	err := c.exec(ctx, "BEGIN")
+	if err == nil {
+		err = steps(ctx, c, 0)
 	}
-	return err
+	if err == nil {
+		err = c.exec(ctx, "COMMIT")
+	}
+	return fault("make the schema", err)
 }
 
 // patchSchema puts the schema of a new store into a copy of one whose own cannot
