@@ -131,9 +131,12 @@ func salvage(ctx context.Context, w *world, file, fresh string) error {
 	for _, id := range got.Damaged {
 		fmt.Fprintf(w.stdout, "damaged, and left out: %s\n", id)
 	}
-	if lost := len(got.Damaged) + got.Unreadable; lost > 0 {
+	for _, name := range got.LostNames {
+		fmt.Fprintf(w.stdout, "the name is lost, deliveries to it wait and go nowhere: %s\n", name)
+	}
+	if lost := len(got.Damaged) + got.Unreadable + len(got.LostNames); lost > 0 {
 		return &failure{
-			code: exitFailed, msg: fmt.Sprintf("%d are damaged, and %d more cannot be read", len(got.Damaged), got.Unreadable),
+			code: exitFailed, msg: fmt.Sprintf("%d are damaged, %d more cannot be read, and %d names are lost", len(got.Damaged), got.Unreadable, len(got.LostNames)),
 			hint: "a backup may have them",
 		}
 	}

@@ -205,7 +205,7 @@ func TestNamesWithAGapAreNotRenumbered(t *testing.T) {
 	for what, damage := range map[string]string{
 		"a row is gone":        "DELETE FROM names WHERE kind = 'address' AND id = 1",
 		"a number has changed": "UPDATE names SET id = 7 WHERE kind = 'address' AND id = 2",
-		"a kind has changed":   "UPDATE names SET kind = 'addrers' WHERE kind = 'address' AND id = 2",
+		"a kind has changed":   "UPDATE names SET kind = 'adrresx' WHERE kind = 'address' AND id = 2",
 		"a rule is gone":       "DELETE FROM names WHERE kind = 'rule' AND id = 1",
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -71,6 +71,9 @@ func migrate(ctx context.Context, c *conn) (made bool, err error) {
 	if err = c.exec(ctx, "BEGIN IMMEDIATE"); err == nil {
 		err = steps(ctx, c, int(done))
 	}
+	if err == nil && done < namesSealed {
+		err = sealNames(ctx, c)
+	}
 	if err == nil {
 		err = c.exec(ctx, "COMMIT")
 	}

@@ -78,17 +78,26 @@ func (n *names) number(kind int, name string) int64 {
 
 // save writes the new names in the transaction under way. The caller calls
 // keep after its commit.
-func (n *names) save(ctx context.Context, insert *stmt) error {
+func (n *names) save(ctx context.Context, w *writer) error {
+	var said [kinds]int
+	insert, fresh := w.insertName.args, false
 	for k := range n.tables {
 		list := n.all(k)
+		said[k] = len(list)
 		for i := n.saved[k]; i < len(list); i++ {
-			insert.args[0].Value, insert.args[1].Value, insert.args[2].Value = kindName(k), int64(i+1), list[i]
-			if err := insert.run(ctx); err != nil {
+			r := nameRow{kind: kindName(k), id: int64(i + 1), name: list[i]}
+			insert[0].Value, insert[1].Value, insert[2].Value, insert[3].Value = r.kind, r.id, r.name, r.sum()
+			if err := w.insertName.run(ctx); err != nil {
 				return err
 			}
+			fresh = true
 		}
 	}
-	return nil
+	if !fresh {
+		return nil
+	}
+	w.sayNames.args[0].Value = sayNames(said)
+	return w.sayNames.run(ctx)
 }
 
 func (n *names) keep() {
@@ -99,27 +108,68 @@ func (n *names) keep() {
 
 // load reads the names that are saved. Their numbers must be 1 to n: events and
 // deliveries have the number only, and with a gap closed they would go to
-// another address. Damage that leaves no gap is not seen here.
-func (n *names) load(ctx context.Context, c *conn) error {
-	q, err := c.prepareOnce("SELECT kind, id, name FROM names ORDER BY kind, id", 0, 3)
+// another address. Each must be what was written, or one flipped bit away: those
+// are listed, for the file to be mended by rewriteNames.
+func (n *names) load(ctx context.Context, c *conn) (rows []nameRow, mended []string, err error) {
+	said, _, known, err := namesSaid(ctx, c) // first: who reads beside the relay must not miss one that has come since
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() { _ = q.s.Close() }() // nothing was written
-	n.saved = [kinds]int{}             // after an error there may be names in memory that are not in the file
-	return q.each(ctx, func() error {
-		for k := range kinds {
-			if kindName(k) != q.text(0) {
-				continue
-			}
-			n.saved[k]++
-			if want := int64(n.saved[k]); q.int(1) != want || n.number(k, q.text(2)) != want {
-				return fmt.Errorf("%w: it has no %s with number %d but a later one", outbox.ErrCorrupt, kindName(k), want)
-			}
-			return nil
+	if rows, err = readNames(ctx, c, namesSQL); err != nil {
+		return nil, nil, err
+	}
+	if mended, err = wholeNames(rows); err != nil {
+		return nil, nil, err
+	}
+	if err := n.take(rows); err != nil {
+		return nil, nil, err
+	}
+	for k := range kinds {
+		if known && said[k] > n.saved[k] {
+			return nil, nil, fmt.Errorf("%w: it has no %s with number %d any more", outbox.ErrCorrupt, kindName(k), n.saved[k]+1)
 		}
-		return fmt.Errorf("%w: it has a name of an unknown kind", outbox.ErrCorrupt)
-	})
+	}
+	if !known {
+		mended = append(mended, "how many there are")
+	}
+	return rows, mended, nil
+}
+
+// take is told of rows, in order.
+func (n *names) take(rows []nameRow) error {
+	n.saved = [kinds]int{} // after an error there may be names in memory that are not in the file
+	for _, r := range rows {
+		k := kindOf(r.kind)
+		if k == kinds {
+			return fmt.Errorf("%w: it has a name of an unknown kind", outbox.ErrCorrupt)
+		}
+		n.saved[k]++
+		if want := int64(n.saved[k]); r.id != want || n.number(k, r.name) != want {
+			return fmt.Errorf("%w: it has no %s with number %d but a later one", outbox.ErrCorrupt, kindName(k), want)
+		}
+	}
+	return nil
+}
+
+// loadNames is load, and mends the file.
+func (s *Store) loadNames(ctx context.Context) error {
+	rows, mended, err := s.names.load(ctx, s.w.conn)
+	if err != nil || len(mended) == 0 {
+		return fault("read names", err)
+	}
+	for _, what := range mended {
+		s.log.Error("a flipped bit in the store's names is mended: the disk may be damaging files", "name", what)
+	}
+	if err = s.w.begin.run(ctx); err == nil {
+		err = rewriteNames(ctx, s.w.conn, rows)
+	}
+	if err == nil {
+		err = s.w.commit.run(ctx)
+	}
+	if err != nil {
+		_ = s.w.rollback.run(ctx) // err says more
+	}
+	return fault("mend names", err)
 }
 
 // mask is the bits of those addresses that have one, and the numbers of the

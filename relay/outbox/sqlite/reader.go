@@ -69,7 +69,7 @@ func (r *Reader) open(ctx context.Context) error {
 	if err := current(ctx, r.conn); err != nil {
 		return err
 	}
-	if err := r.names.load(ctx, r.conn); err != nil {
+	if _, _, err := r.names.load(ctx, r.conn); err != nil {
 		return fault("read names", err)
 	}
 	var missing []int64
@@ -144,7 +144,7 @@ func (r *Reader) read(ctx context.Context, from, to int64) ([]*row, error) {
 		return r.names.of(kindSource, e.source) == "" || e.keyID != 0 && r.ring.byID[e.keyID] == nil
 	})
 	if err == nil && unknown { // the relay has a source since then, or a key
-		if err = r.names.load(ctx, r.conn); err == nil {
+		if _, _, err = r.names.load(ctx, r.conn); err == nil {
 			r.ring, _, _, err = ringOf(ctx, r.conn, r.keys)
 		}
 	}

@@ -103,7 +103,8 @@ func TestStoreOfTheFirstSchemaIsBroughtUpWithItsEvents(t *testing.T) {
 	var ids event.IDs
 	old := decidedBy(&ids, "") // as the first release wrote it
 	write(t, s, old)
-	back := "DROP TABLE keys; DROP TABLE threads; DROP TABLE alarms; DROP TABLE rulesets; DELETE FROM migrations WHERE n > 1"
+	back := "DROP TABLE keys; DROP TABLE threads; DROP TABLE alarms; DROP TABLE rulesets; " +
+		"ALTER TABLE names DROP COLUMN crc; DELETE FROM meta WHERE k = 'names'; DELETE FROM migrations WHERE n > 1"
 	if err := s.w.exec(context.WithoutCancel(t.Context()), back); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ type Salvaged struct {
 	Events, Refused int
 	Damaged         []event.ID // read, but not as they were written: left out
 	Unreadable      int        // known of, but where they stand nothing can be read
+	LostNames       []string   // kind and what they are called now, see Salvage
 }
 
 // salvageRows is how many events one transaction of Salvage writes.
@@ -30,6 +31,12 @@ const salvageRows = 500
 // page costs what stands on it. Only what its checksum says is whole is taken;
 // a delivery of which nothing is known any more is pending again. Keys are not
 // needed: what is encrypted stays so. saved is called after each event.
+//
+// An event has its addresses, source and rules by number. A name that is one
+// flipped bit away from what was written is made whole; of another one nobody
+// knows what it was, and its number is called "damaged:N" in the new store. No
+// target has that name: these deliveries are kept, wait, and go nowhere, rather
+// than to a target they were not meant for.
 func Salvage(ctx context.Context, damaged, fresh string, saved func(events int)) (r Salvaged, err error) {
 	if _, err := os.Stat(damaged); err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {

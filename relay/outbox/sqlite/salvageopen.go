@@ -90,9 +90,9 @@ func (v *salvage) look(ctx context.Context, path string) (err error) {
 			return err
 		}
 	}
-	v.names = newNames()
-	if err := v.names.load(ctx, v.from); err != nil { // without them nobody knows what goes where
-		return fault("read names", err)
+	v.LostNames = nil
+	if err := v.loadNames(ctx); err != nil {
+		return err
 	}
 	store, err := v.from.value(ctx, "SELECT v FROM meta WHERE k = 'store'")
 	if _, ok := store.([]byte); err == nil && !ok {

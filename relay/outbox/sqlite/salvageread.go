@@ -121,8 +121,10 @@ func (v *salvage) copyWhole(ctx context.Context) error {
 		if err := v.identity(ctx); err != nil {
 			return err
 		}
+		if err := v.names.save(ctx, v.to); err != nil {
+			return err
+		}
 		for _, table := range []struct{ name, key, columns string }{
-			{"names", "kind, id", "kind, id, name"},
 			{"keys", "id", "id, fingerprint, salt"},
 			{"rulesets", "id", "id, since, hash, text"},
 			{"holds", "target", "target, since, reason, by_hand"},

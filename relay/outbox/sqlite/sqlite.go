@@ -234,8 +234,8 @@ func (s *Store) load(ctx context.Context) error {
 	if s.commits, err = count(ctx, w.conn, "SELECT coalesce(max(n), 0) FROM journal"); err != nil {
 		return fault("read", err)
 	}
-	if err := s.names.load(ctx, w.conn); err != nil {
-		return fault("read names", err)
+	if err := s.loadNames(ctx); err != nil {
+		return err
 	}
 	if err := s.counts.load(ctx, w); err != nil {
 		return fault("count", err)

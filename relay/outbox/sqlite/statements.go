@@ -9,7 +9,8 @@ type writer struct {
 	readDelivery, putDelivery, insertAttempt  *stmt
 	insertJournal, journalFrom, journalAll    *stmt
 	readReceived                              *stmt
-	insertName, putCounter, insertRefused     *stmt
+	insertName, sayNames                      *stmt
+	putCounter, insertRefused                 *stmt
 	advance, probe                            *stmt
 	deleteEvent, deleteDeliveries             *stmt
 	deleteAttempts, deleteRefused, deleteLate *stmt
@@ -51,7 +52,8 @@ func (w *writer) forTransactions() []statement {
 		{&w.journalFrom, 1, 2, "SELECT n, keys FROM journal WHERE n >= ? ORDER BY n LIMIT 1"},
 		{&w.journalAll, 1, 1, "SELECT keys FROM journal WHERE n >= ? ORDER BY n"},
 		{&w.readReceived, 1, 1, "SELECT received_at FROM events WHERE seq = ?"},
-		{&w.insertName, 3, 0, "INSERT INTO names (kind, id, name) VALUES (?,?,?)"},
+		{&w.insertName, 4, 0, insertNameSQL},
+		{&w.sayNames, 1, 0, sayNamesSQL},
 		{&w.putCounter, 3, 0, `INSERT INTO counters (address, delivered, dead) VALUES (?,?,?)
 			ON CONFLICT (address) DO UPDATE SET delivered = excluded.delivered, dead = excluded.dead`},
 		{&w.probe, 1, 0, "UPDATE meta SET v = ? WHERE k = 'checked_at'"},

@@ -118,7 +118,7 @@ func (s *Store) commit(ctx context.Context, t *tx) error {
 // flush writes what goes with every transaction.
 func (t *tx) flush(ctx context.Context) error {
 	w := t.w
-	if err := t.s.names.save(ctx, w.insertName); err != nil {
+	if err := t.s.names.save(ctx, w); err != nil {
 		return err
 	}
 	for _, id := range t.touched {

@@ -1,0 +1,5 @@
+-- Names are few, and what an event goes to hangs on them: each has a checksum of
+-- its kind, number and name, 1<<32 | CRC-32C; 0 has none. How many there are of
+-- each kind stands in meta as 'names', four numbers of 4 bytes and their CRC-32C,
+-- so that the last ones cannot be missing unnoticed.
+ALTER TABLE names ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
