@@ -132,7 +132,7 @@ func salvage(ctx context.Context, w *world, file, fresh string) error {
 		fmt.Fprintf(w.stdout, "damaged, and left out: %s\n", id)
 	}
 	for _, name := range got.LostNames {
-		fmt.Fprintf(w.stdout, "the name is lost, deliveries to it wait and go nowhere: %s\n", name)
+		fmt.Fprintf(w.stdout, "the name is lost, and what goes by it goes nowhere: %s\n", name)
 	}
 	if lost := len(got.Damaged) + got.Unreadable + len(got.LostNames); lost > 0 {
 		return &failure{

@@ -20,6 +20,7 @@ import (
 type keyring struct {
 	configured []*key
 	byID       map[int64]*key // those that the store knows
+	mended     []byte         // which store it is, where another stands in the file; nil: that is right
 }
 
 // key encrypts and decrypts bodies. What is derived from a key is another in

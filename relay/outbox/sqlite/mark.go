@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
@@ -27,6 +28,9 @@ type mark struct {
 	ofAnother int64 // the commit of another store that it spoke of when it was opened
 }
 
+// markSize is more than a mark has.
+const markSize = 256
+
 const markFormat = "invitation-relay mark 1 store %s commit %020d\n"
 
 // openMark opens or makes the mark, and returns the commit it speaks of: 0 when
@@ -37,22 +41,31 @@ func openMark(path string, store []byte) (m *mark, commits int64, err error) {
 		return nil, 0, err
 	}
 	m = &mark{f: f, store: store}
-	text, err := io.ReadAll(io.LimitReader(f, 256))
+	text, err := io.ReadAll(io.LimitReader(f, markSize))
 	if err != nil {
 		_ = f.Close() // nothing was written
 		return nil, 0, err
 	}
-	var id string
-	_, err = fmt.Sscanf(string(text), markFormat, &id, &commits)
-	other, bad := hex.DecodeString(id)
+	of, commits, ok := readMark(text)
 	switch {
-	case err != nil || bad != nil || string(text) != (&mark{store: other}).text(commits):
-		return m, 0, nil //nolint:nilerr // half written in a power cut, or not ours: it tells nothing
-	case string(text) != m.text(commits):
+	case !ok:
+		return m, 0, nil // half written in a power cut, or not ours: it tells nothing
+	case !bytes.Equal(of, store):
 		m.ofAnother = commits
 		return m, 0, nil
 	}
 	return m, commits, nil
+}
+
+// readMark is the inverse of text. It is not ok when the text is another's.
+func readMark(text []byte) (store []byte, commits int64, ok bool) {
+	var id string
+	_, err := fmt.Sscanf(string(text), markFormat, &id, &commits)
+	store, bad := hex.DecodeString(id)
+	if err != nil || bad != nil || string(text) != (&mark{store: store}).text(commits) {
+		return nil, 0, false
+	}
+	return store, commits, true
 }
 
 func (m *mark) text(commits int64) string {

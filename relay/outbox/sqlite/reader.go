@@ -73,7 +73,7 @@ func (r *Reader) open(ctx context.Context) error {
 		return fault("read names", err)
 	}
 	var missing []int64
-	if r.ring, _, missing, err = ringOf(ctx, r.conn, r.keys); err != nil {
+	if r.ring, _, missing, err = ringOf(ctx, r.conn, r.path, r.keys); err != nil {
 		return err
 	}
 	if err := needs(ctx, r.conn, r.ring, missing); err != nil {
@@ -145,7 +145,7 @@ func (r *Reader) read(ctx context.Context, from, to int64) ([]*row, error) {
 	})
 	if err == nil && unknown { // the relay has a source since then, or a key
 		if _, _, err = r.names.load(ctx, r.conn); err == nil {
-			r.ring, _, _, err = ringOf(ctx, r.conn, r.keys)
+			r.ring, _, _, err = ringOf(ctx, r.conn, r.path, r.keys)
 		}
 	}
 	return rows, err

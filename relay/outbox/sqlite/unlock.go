@@ -31,26 +31,19 @@ func knownKeys(ctx context.Context, c *conn) (list []knownKey, err error) {
 	return list, err
 }
 
-// ringOf is the keyring of a store, and those of the keys it knows that the
-// config does not have.
-func ringOf(ctx context.Context, c *conn, raw [][]byte) (ring *keyring, known []knownKey, missing []int64, err error) {
+// ringOf is the keyring of the store at path, and those of the keys it knows that
+// the config does not have.
+func ringOf(ctx context.Context, c *conn, path string, raw [][]byte) (ring *keyring, known []knownKey, missing []int64, err error) {
 	id, err := c.value(ctx, "SELECT v FROM meta WHERE k = 'store'")
 	if err != nil {
 		return nil, nil, nil, fault("read", err)
 	}
 	store, _ := id.([]byte)
-	if ring, err = newKeyring(raw, store); err != nil {
-		return nil, nil, nil, err
-	}
 	if known, err = knownKeys(ctx, c); err != nil {
 		return nil, nil, nil, fault("read the keys", err)
 	}
-	for _, k := range known {
-		if !ring.know(&k) {
-			missing = append(missing, k.id)
-		}
-	}
-	return ring, known, missing, nil
+	ring, missing, err = ringFor(raw, store, path, known)
+	return ring, known, missing, err
 }
 
 // needs refuses to go on without a key that a body is encrypted with.
@@ -78,12 +71,18 @@ func missingKey(ring *keyring) error {
 // unlock makes the keys ready: it refuses when one is missing, forgets those
 // that no body needs any more, and makes the one that encrypts known.
 func (s *Store) unlock(ctx context.Context, c *conn) error {
-	ring, known, missing, err := ringOf(ctx, c, s.cfg.Keys)
+	ring, known, missing, err := ringOf(ctx, c, s.cfg.Path, s.cfg.Keys)
 	if err != nil {
 		return err
 	}
 	if err := needs(ctx, c, ring, missing); err != nil {
 		return err
+	}
+	if ring.mended != nil {
+		if err := c.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES ('store', ?)", ring.mended); err != nil {
+			return fault("mend which store it is", err)
+		}
+		s.log.Error("which store it is, without which no body can be decrypted, was damaged and is mended: the disk may be damaging files")
 	}
 	salt, fresh, err := saltOf(ctx, c, ring, known)
 	if err != nil {
