@@ -223,8 +223,9 @@ func (c *claim) query(ctx context.Context, f func(a, b, c int64, d string), text
 
 // load reads the events of the candidates, each once, until it has as many
 // deliveries as wanted. Damaged ones are left out and counted, and so are those
-// to an address that the event does not have: a flipped bit in the masks, which
-// change and have no checksum, sends nothing to a target it was not meant for.
+// to an address that the event does not have: a flipped bit in the masks or in a
+// row of deliveries, which change and have no checksum, sends nothing to a target
+// it was not meant for.
 func (c *claim) load(ctx context.Context, l *loader, events map[int64]*readable, list []candidate, wanted int) (due []outbox.Pending, damaged int, err error) {
 	if err := c.several(ctx, l, events, list); err != nil {
 		return nil, 0, err
@@ -247,7 +248,8 @@ func (c *claim) load(ctx context.Context, l *loader, events map[int64]*readable,
 			events[d.seq] = ev
 		}
 		address := outbox.Address(c.s.names.of(kindAddress, d.address))
-		if ev == nil || address == "" || d.address <= maxBit && ev.targets&(1<<(d.address-1)) == 0 {
+		if ev == nil || address == "" || !ev.row.goesTo(d.address, c.s.unlistedTo.Load()) {
+			c.elsewhere(ev)
 			damaged++
 			continue
 		}
@@ -285,13 +287,14 @@ func (c *claim) several(ctx context.Context, l *loader, events map[int64]*readab
 }
 
 func (c *claim) readable(r *row) *readable {
-	return &readable{event: r.event(c.s.names), targets: r.targets}
+	return &readable{event: r.event(c.s.names), row: r}
 }
 
-// readable is an event that is whole, and the addresses its checksum covers.
+// readable is an event that is whole, and its row, for the addresses its checksum
+// covers.
 type readable struct {
-	event   event.Event
-	targets int64
+	event event.Event
+	row   *row
 }
 
 // event reads one event, nil when it is damaged: where its checksum does not

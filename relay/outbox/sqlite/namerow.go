@@ -157,7 +157,10 @@ func sealNames(ctx context.Context, c *conn) error {
 	if err != nil {
 		return err
 	}
-	return rewriteNames(ctx, c, rows)
+	if err := rewriteNames(ctx, c, rows); err != nil {
+		return err
+	}
+	return noteUnlisted(ctx, c)
 }
 
 // wholeNames makes rows whole, and says of those that were not what they are. It

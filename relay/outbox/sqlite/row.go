@@ -196,7 +196,7 @@ func encodeVerdicts(buf []byte, n *names, list []outbox.Verdict) []byte {
 
 func decodeVerdicts(b []byte, n *names) (list []outbox.Verdict) {
 	_, b = cutRuleset(b)
-	for len(b) > 0 {
+	for len(b) > 0 && b[0] != 0 { // see appendBeyond
 		rule, i := binary.Uvarint(b)
 		verdict, j := binary.Uvarint(b[max(i, 0):])
 		if i <= 0 || j <= 0 {

@@ -76,6 +76,9 @@ type salvage struct {
 	names *names
 	saved func(int)
 
+	older      bool // what is read has no checksums of names
+	unlistedTo int64
+
 	journal []byte
 	commits int64
 	counts  map[int64]counter
@@ -116,6 +119,9 @@ func (v *salvage) all(ctx, unwatched context.Context) error {
 		return err
 	}
 	seqs, err := v.seqs(unwatched)
+	if err == nil {
+		err = v.unlisted(unwatched, seqs)
+	}
 	if err != nil {
 		return err
 	}
@@ -182,7 +188,7 @@ func (v *salvage) events(ctx context.Context, seqs []int64) error {
 
 // save writes an event with its deliveries, as far as they could be read.
 func (v *salvage) save(ctx context.Context, r *row) error {
-	rows := v.deliveries(ctx, r.seq)
+	rows := v.deliveries(ctx, r)
 	v.settle(r, rows)
 	a := v.to.insertEvent.args
 	for i, value := range []any{

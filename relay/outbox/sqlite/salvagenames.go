@@ -40,7 +40,7 @@ func (v *salvage) loadNames(ctx context.Context) error {
 	for i := range rows {
 		there = there || rows[i].crc != 0
 	}
-	if !there { // of an older store, if with the schema of a new one
+	if v.older = !there; v.older { // of an older store, if with the schema of a new one
 		if failed == nil {
 			failed = v.names.take(rows)
 			v.names.saved = [kinds]int{} // in the new store
@@ -52,6 +52,19 @@ func (v *salvage) loadNames(ctx context.Context) error {
 	}
 	v.fill(rows, said)
 	return nil
+}
+
+// unlisted learns, and notes in the new store, which events do not list all
+// their addresses.
+func (v *salvage) unlisted(ctx context.Context, seqs []int64) (err error) {
+	switch {
+	case !v.older:
+		v.unlistedTo, err = unlistedTo(ctx, v.to.conn)
+	case len(seqs) > 0 && len(v.names.all(kindAddress)) > maxBit:
+		v.unlistedTo = seqs[len(seqs)-1]
+		err = v.to.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES (?,?)", beyondTo, v.unlistedTo)
+	}
+	return fault("read", err)
 }
 
 // fill takes the names that are whole, and counts those that are lost.

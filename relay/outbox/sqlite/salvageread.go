@@ -86,18 +86,22 @@ func (v *salvage) read(ctx context.Context, seq int64) (r *row, err error) {
 	return r, r.verify(true)
 }
 
-// deliveries reads an event's rows of deliveries, as far as that goes.
-func (v *salvage) deliveries(ctx context.Context, seq int64) map[int64]delivery {
+// deliveries reads an event's rows of deliveries, as far as that goes, and those
+// only that are to an address the event has. One beyond the 63 must have a row.
+func (v *salvage) deliveries(ctx context.Context, r *row) map[int64]delivery {
 	rows := map[int64]delivery{}
+	for _, id := range r.beyond() {
+		rows[id] = delivery{}
+	}
 	_ = v.each(ctx, "SELECT address, state, attempts, next_at, finished_at, outcome, status, reason FROM deliveries WHERE seq = ?", 8, func(q *stmt) {
-		if q.int(1) > int64(event.Discarded) || v.names.of(kindAddress, q.int(0)) == "" {
+		if q.int(1) > int64(event.Discarded) || v.names.of(kindAddress, q.int(0)) == "" || !r.goesTo(q.int(0), v.unlistedTo) {
 			return // damaged
 		}
 		rows[q.int(0)] = delivery{
 			state: event.State(q.int(1)), attempts: q.int(2), nextAt: q.int(3), finished: q.int(4), //nolint:gosec // looked at above
 			outcome: q.int(5), status: q.int(6), reason: q.text(7),
 		}
-	}, seq)
+	}, r.seq)
 	return rows
 }
 
@@ -143,7 +147,7 @@ func (v *salvage) copyWhole(ctx context.Context) error {
 // has come is left out: it walks over all of it again.
 func (v *salvage) identity(ctx context.Context) (err error) {
 	identified := false
-	read := v.each(ctx, "SELECT k, v FROM meta WHERE k IN ('store', 'salt', 'last_seq')", 2, func(q *stmt) {
+	read := v.each(ctx, "SELECT k, v FROM meta WHERE k IN ('store', 'salt', 'last_seq', 'beyond_to')", 2, func(q *stmt) {
 		identified = identified || q.text(0) == "store"
 		if err == nil {
 			err = v.to.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES (?,?)", q.text(0), q.dest[1])

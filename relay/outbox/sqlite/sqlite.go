@@ -62,6 +62,8 @@ type Store struct {
 	counts  counters
 	lastSeq atomic.Int64
 
+	unlistedTo atomic.Int64 // see goesTo
+
 	quarantine sync.Map // seq → reported: rows whose checksum does not match
 
 	// What follows belongs to whoever is in the gate.
@@ -238,6 +240,11 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.loadNames(ctx); err != nil {
 		return err
 	}
+	unlisted, err := unlistedTo(ctx, w.conn)
+	if err != nil {
+		return fault("read", err)
+	}
+	s.unlistedTo.Store(unlisted)
 	if err := s.counts.load(ctx, w); err != nil {
 		return fault("count", err)
 	}

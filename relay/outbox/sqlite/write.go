@@ -75,7 +75,7 @@ func (t *tx) put(ctx context.Context, e *outbox.Entry) error {
 	if err != nil {
 		return err
 	}
-	t.verdicts = encodeVerdicts(appendRuleset(t.verdicts[:0], ruleset), n, e.Verdicts)
+	t.verdicts = appendBeyond(encodeVerdicts(appendRuleset(t.verdicts[:0], ruleset), n, e.Verdicts), beyond)
 	r := row{
 		seq: seq, rnd: rnd, received: nanos(ev.ReceivedAt), finished: notFinished, source: source, kind: int64(ev.Kind),
 		targets: int64(targets), person: person(t.s.salt, ev.Person), dedupe: ev.Dedupe[:], verdicts: t.verdicts, //nolint:gosec // bits

@@ -3,3 +3,7 @@
 -- each kind stands in meta as 'names', four numbers of 4 bytes and their CRC-32C,
 -- so that the last ones cannot be missing unnoticed.
 ALTER TABLE names ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+
+-- Since then events.verdicts lists, behind a 0, the addresses that have no bit in
+-- events.targets. In a store that has such addresses by now, meta says as
+-- 'beyond_to' up to which seq they are not listed.
