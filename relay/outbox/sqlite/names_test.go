@@ -53,7 +53,7 @@ func goesWhere(t *testing.T, s *Store, entries []*outbox.Entry) {
 func TestNoFlippedBitInTheRowOfANameRenamesAnything(t *testing.T) {
 	path, _, row := pinged(t)
 	ctx := context.WithoutCancel(t.Context())
-	const header, sum = 6, 6 // before the row: sizes and types; behind it: the checksum
+	const header, kindType, nameType, sum = 6, 4, 2, 6 // before the row: sizes and types; behind it: the checksum
 	for at := row - header; at < row+len(rowOfB)+sum; at++ {
 		for bit := range 8 {
 			change(t, path, func(b []byte) { b[at] ^= 1 << bit })
@@ -68,6 +68,9 @@ func TestNoFlippedBitInTheRowOfANameRenamesAnything(t *testing.T) {
 			}
 			if at >= row && (err != nil || len(mended) != 1) {
 				t.Errorf("byte %d, bit %d: mended %v (%v), want one", at-row, bit, mended, err)
+			}
+			if (at == row-kindType || at == row-nameType) && bit == 0 && err != nil { // text has become bytes
+				t.Errorf("byte %d, bit %d: %v, want the name as it was", at-row, bit, err)
 			}
 			if got := n.all(kindAddress); err == nil && !slices.Equal(got, []string{"slack-a", "slack-b"}) {
 				t.Errorf("byte %d, bit %d: addresses are %q", at-row, bit, got)
@@ -188,6 +191,9 @@ func TestDamagedNumberOfNamesIsWrittenAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if got, ids := savedFor(t, path, "slack-b"); len(ids) != 1 || len(got.LostNames) > 0 {
+			t.Errorf("%s: salvage: %+v, %d for slack-b, want 1", damage, got, len(ids))
+		}
 		var log strings.Builder
 		for range 2 {
 			s := openStore(t, Config{Path: path, Log: logTo(&log)})
@@ -199,5 +205,22 @@ func TestDamagedNumberOfNamesIsWrittenAnew(t *testing.T) {
 		if strings.Count(log.String(), "\n") != 1 {
 			t.Errorf("%s: want one line of log:\n%s", damage, log.String())
 		}
+	}
+}
+
+func TestSalvageSavesEventsWhoseNamesCannotBeRead(t *testing.T) {
+	path, entries, row := pinged(t)
+	change(t, path, func(b []byte) {
+		copy(b[row/defaultPage*defaultPage:][:defaultPage], bytes.Repeat([]byte{0xff}, defaultPage))
+	})
+	got, ids := savedFor(t, path, "damaged:2")
+	if got.Events != len(entries) || !slices.Equal(ids, []event.ID{entries[1].Event.ID}) ||
+		!slices.Equal(got.LostNames, []string{"address damaged:1", "address damaged:2", "source damaged:1"}) {
+		t.Errorf("salvage: %+v, and %v for the second address", got, ids)
+	}
+	change(t, path, func(b []byte) { b[bytes.Index(b, sayNames([kinds]int{2, 0, 0, 1}))+3] = 1 })
+	_, err := Salvage(t.Context(), path, path+".saved", func(int) {})
+	if !errors.Is(err, outbox.ErrCorrupt) {
+		t.Errorf("when it is not known either how many there were: %v, want outbox.ErrCorrupt", err)
 	}
 }

@@ -2,11 +2,8 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-
-	"invitation-relay/relay/outbox"
 )
 
 // lostName stands for a name that cannot be known any more. No target, source or
@@ -48,7 +45,7 @@ func (v *salvage) loadNames(ctx context.Context) error {
 		return fault("read names", failed)
 	}
 	if failed != nil && !known {
-		return fault("read names", errors.Join(failed, outbox.ErrCorrupt))
+		return fault("read names", failed)
 	}
 	v.fill(rows, said)
 	return nil
