@@ -40,8 +40,8 @@ func (r *nameRow) sum() int64 {
 }
 
 // mend says whether a name is whole, and makes it so when it is one flipped bit
-// away, in whatever column: CRC-32C tells up to three apart from none, so the bit
-// that makes it match is the one.
+// away, in whatever column. Of two names with their CRC-32C at least four bits
+// differ, so the bit that makes it match is the one.
 func (r *nameRow) mend() (flipped, whole bool) {
 	if r.crc == r.sum() {
 		return false, true
@@ -98,8 +98,8 @@ func readNames(ctx context.Context, c *conn, text string) (rows []nameRow, err e
 
 const namesSQL = "SELECT kind, id, name, crc FROM names ORDER BY kind, id"
 
-// namesSaid is how many names of each kind meta says there are: not known when
-// that is damaged or not there.
+// namesSaid is how many names of each kind meta says there are: not known, and
+// none, when that is damaged or not there.
 func namesSaid(ctx context.Context, c *conn) (n [kinds]int, there, known bool, err error) {
 	v, err := c.value(ctx, "SELECT v FROM meta WHERE k = 'names'")
 	b, _ := v.([]byte)
@@ -109,7 +109,10 @@ func namesSaid(ctx context.Context, c *conn) (n [kinds]int, there, known bool, e
 	for k := range n {
 		n[k] = int(binary.BigEndian.Uint32(b[4*k:]))
 	}
-	return n, true, slices.Equal(b, sayNames(n)), nil
+	if !slices.Equal(b, sayNames(n)) {
+		return [kinds]int{}, true, false, nil
+	}
+	return n, true, true, nil
 }
 
 func sayNames(n [kinds]int) []byte {
@@ -154,6 +157,9 @@ const (
 // under way. What they are by then cannot be looked at.
 func sealNames(ctx context.Context, c *conn) error {
 	rows, err := readNames(ctx, c, namesSQL)
+	if err == nil {
+		err = newNames().take(rows)
+	}
 	if err != nil {
 		return err
 	}

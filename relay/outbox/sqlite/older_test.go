@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"invitation-relay/relay/outbox"
@@ -62,5 +63,19 @@ func TestNamesOfAnOlderStoreAreCheckedFromItsFirstOpeningOn(t *testing.T) {
 	}
 	if !errors.Is(err, outbox.ErrCorrupt) {
 		t.Errorf("open: %v, want outbox.ErrCorrupt", err)
+	}
+}
+
+func TestOlderStoreWithANameThatIsGoneIsRefusedWithTheWayOut(t *testing.T) {
+	for _, instead := range []string{"address\x07b", "address\x02a"} { // a gap, and a name twice
+		path := older(t)
+		change(t, path, func(b []byte) { copy(b[bytes.Index(b, []byte("address\x02b")):], instead) })
+		s, err := Open(t.Context(), Config{Path: path})
+		if err == nil {
+			_ = s.Close() // it should not be open
+		}
+		if !errors.Is(err, outbox.ErrCorrupt) || !strings.Contains(err.Error(), wayOut) {
+			t.Errorf("open: %v, want outbox.ErrCorrupt and the way out", err)
+		}
 	}
 }
