@@ -183,8 +183,10 @@ func TestNameThatIsLostIsRefusedAndSalvageSendsItsDeliveriesNowhere(t *testing.T
 
 func TestDamagedNumberOfNamesIsWrittenAnew(t *testing.T) {
 	path, entries, _ := pinged(t)
-	for _, damage := range []string{"DELETE FROM meta WHERE k = 'names'", "UPDATE meta SET v = zeroblob(20) WHERE k = 'names'",
-		"UPDATE meta SET v = CAST(x'7f' || substr(v, 2) AS BLOB) WHERE k = 'names'"} {
+	for _, damage := range []string{
+		"DELETE FROM meta WHERE k = 'names'", "UPDATE meta SET v = zeroblob(20) WHERE k = 'names'",
+		"UPDATE meta SET v = CAST(x'7f' || substr(v, 2) AS BLOB) WHERE k = 'names'",
+	} {
 		c, err := dial(path, "")
 		if err == nil {
 			err = errors.Join(c.exec(context.WithoutCancel(t.Context()), damage), c.close())
