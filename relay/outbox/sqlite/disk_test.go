@@ -71,6 +71,34 @@ func TestFullDiskLosesNothingAndIsOverWhenThereIsRoom(t *testing.T) {
 
 var errIO = errors.New("disk I/O error")
 
+func TestAStoreThatCouldNotBeReadWholeWhenItWasOpenedAgainIsOpenedOnceMore(t *testing.T) {
+	var fails map[string]error
+	opened := 0
+	s := openStore(t, Config{pause: time.Nanosecond, hook: func(point string) error {
+		if point == "reopen" {
+			opened++
+		}
+		err := fails[point]
+		delete(fails, point)
+		return err
+	}})
+	harmless := s.w.exec(t.Context(), "INSERT INTO meta VALUES ('store', 1)")
+	if code(harmless) != codeConstraint {
+		t.Fatalf("%v leaves the connection in doubt, want an error that does not", harmless)
+	}
+	fails = map[string]error{"before commit": errIO, "load": harmless}
+	var ids event.IDs
+	for range 2 {
+		if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); err == nil {
+			t.Fatal("a write that fails is answered with success")
+		}
+	}
+	fill(t, s, &ids, 1)
+	if opened != 2 {
+		t.Errorf("opened %d times again, want twice: after the first it was half read", opened)
+	}
+}
+
 func TestAfterAnIOErrorTheFileIsOpenedAgainAndChecked(t *testing.T) {
 	failAt := ""
 	s := openStore(t, Config{pause: time.Nanosecond, hook: func(point string) error {

@@ -85,6 +85,10 @@ func (s *Store) writer(ctx context.Context) (*writer, error) {
 	s.w = w
 	if err := s.load(ctx); err != nil {
 		s.failed(nil, err)
+		if s.w != nil && s.found == nil { // whatever the error: with half of it in memory nothing is written
+			_ = s.w.close() // err says more
+			s.w = nil
+		}
 		return nil, err
 	}
 	s.fault, s.doubtful = nil, nil

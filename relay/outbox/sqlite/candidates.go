@@ -1,0 +1,157 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"invitation-relay/relay/event"
+)
+
+// candidate is a delivery that may be claimed.
+type candidate struct {
+	seq, address, attempts, nextAt int64
+	reason                         string
+	damaged                        bool // only an index has it
+}
+
+// find finds what may be claimed, in its order.
+func (c *claim) find(ctx context.Context) ([]candidate, error) {
+	list, err := c.fresh(ctx)
+	if err != nil || len(list) >= c.limit {
+		return list, err
+	}
+	tried, err := c.tried(ctx, c.limit-len(list))
+	return append(list, tried...), err
+}
+
+// fresh finds deliveries never tried, in the order of their events. Those of
+// the last event are not cut apart: AfterSeq would step over the rest.
+func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
+	masks, err := waitingMasks(ctx, c.tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range masks {
+		if mask(m)&c.bits == 0 {
+			continue
+		}
+		err := c.query(ctx, func(seq, _, _ int64, _ string) {
+			pendingBits(m&int64(c.bits), func(id int64) { list = append(list, candidate{seq: seq, address: id}) }) //nolint:gosec // bits
+		}, `SELECT seq, 0, 0, '' FROM events WHERE waiting = ? AND waiting <> -9223372036854775808
+			AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`, m, c.after, c.before, c.limit)
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range c.beyond {
+		err := c.query(ctx, func(seq, _, _ int64, _ string) { list = append(list, candidate{seq: seq, address: id}) },
+			`SELECT seq, 0, 0, '' FROM deliveries WHERE state = 0 AND address = ? AND next_at = 0
+			AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`, id, c.after, c.before, c.limit)
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(a.address, b.address))
+	})
+	n := min(c.limit, len(list))
+	for n > 0 && n < len(list) && list[n].seq == list[n-1].seq {
+		n++
+	}
+	return list[:n], nil
+}
+
+// tried finds deliveries that are due again, in the order they became so, or
+// below a seq in the order of their events: each is an order of an index.
+func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err error) {
+	text := `SELECT seq, attempts, next_at, reason FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND address = ?
+		AND next_at > 0 AND next_at <= ? AND seq > ? AND seq < ? ORDER BY next_at LIMIT ?`
+	byDue := func(a, b candidate) int { return cmp.Compare(a.nextAt, b.nextAt) }
+	if c.before != math.MaxInt64 {
+		text = `SELECT seq, attempts, next_at, reason FROM deliveries INDEXED BY deliveries_state WHERE state = 0 AND address = ?
+			AND next_at > 0 AND next_at <= ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`
+		byDue = func(a, b candidate) int { return cmp.Compare(a.seq, b.seq) }
+	}
+	for _, id := range c.all {
+		n := len(list)
+		err := c.query(ctx, func(seq, attempts, nextAt int64, reason string) {
+			list = append(list, candidate{seq: seq, address: id, attempts: attempts, nextAt: nextAt, reason: reason})
+		}, text, id, c.due, c.triedAfter, c.before, limit)
+		if code(err) == codeCorrupt {
+			list, err = c.oneByOne(ctx, list[:n], id, limit)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(list, byDue)
+	return list[:min(limit, len(list))], nil
+}
+
+// oneByOne asks for the rows of what an index lists, after one of them could not
+// be read: that must not keep the others from being sent.
+func (c *claim) oneByOne(ctx context.Context, list []candidate, id int64, limit int) ([]candidate, error) {
+	text, n := `SELECT seq, 0, next_at, '' FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND address = ?
+		AND next_at > 0 AND next_at <= ? AND seq > ? AND seq < ? ORDER BY next_at LIMIT ?`, len(list)
+	if c.before != math.MaxInt64 {
+		text = strings.Replace(text, "ORDER BY next_at", "ORDER BY seq", 1)
+	}
+	err := c.query(ctx, func(seq, _, nextAt int64, _ string) {
+		list = append(list, candidate{seq: seq, address: id, nextAt: nextAt})
+	}, text, id, c.due, c.triedAfter, c.before, limit)
+	if err != nil {
+		return nil, err
+	}
+	for i := n; i < len(list); i++ {
+		d := &list[i]
+		found := false
+		err := c.query(ctx, func(_, attempts, nextAt int64, reason string) {
+			d.attempts, d.nextAt, d.reason, found = attempts, nextAt, reason, true
+		}, "SELECT seq, attempts, next_at, reason FROM deliveries WHERE seq = ? AND address = ?", d.seq, id)
+		if err != nil && code(err) != codeCorrupt {
+			return nil, err
+		}
+		if d.damaged = !found; d.damaged {
+			c.s.report(&row{seq: d.seq}, fault("read its delivery", cmp.Or(err, event.ErrNotFound)))
+		}
+	}
+	return list, nil
+}
+
+// next is when the first delivery not yet due will be.
+func (c *claim) next(ctx context.Context) (time.Time, error) {
+	first := int64(0)
+	for _, id := range c.all {
+		err := c.query(ctx, func(_, _, nextAt int64, _ string) {
+			if first == 0 || nextAt < first {
+				first = nextAt
+			}
+		}, `SELECT 0, 0, next_at, '' FROM deliveries WHERE state = 0 AND address = ? AND next_at > ? AND seq < ?
+			ORDER BY next_at LIMIT 1`, id, c.due, c.before)
+		if err != nil {
+			return time.Time{}, err
+		}
+	}
+	return instant(first), nil
+}
+
+func (c *claim) query(ctx context.Context, f func(a, b, c int64, d string), text string, args ...any) error {
+	rows, err := c.tx.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err says it
+	for rows.Next() {
+		var x, y, z int64
+		var text string
+		if err := rows.Scan(&x, &y, &z, &text); err != nil {
+			return err
+		}
+		f(x, y, z, text)
+	}
+	return rows.Err()
+}
