@@ -70,7 +70,7 @@ func (d *doors) Accept() (net.Conn, error) {
 			d.mu.Lock()
 			continue
 		}
-		again := time.AfterFunc(dawdles/4, d.change.Broadcast) // somebody may have dawdled by then
+		again := time.AfterFunc(dawdles/4, d.look) // somebody may have dawdled by then
 		d.change.Wait()
 		again.Stop()
 	}
@@ -82,6 +82,13 @@ func (d *doors) Accept() (net.Conn, error) {
 	v := &visitor{Conn: c, d: d}
 	d.put(v, &d.fresh)
 	return v, nil
+}
+
+// look wakes Accept. With the lock, so that it is not told before it waits.
+func (d *doors) look() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.change.Broadcast()
 }
 
 // dawdler is who goes first.
