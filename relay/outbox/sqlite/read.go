@@ -45,25 +45,34 @@ func (s *Store) loader(tx *sql.Tx, withBody bool) *loader {
 	return &loader{s: s, tx: tx, withBody: withBody}
 }
 
-// prepared is the statement, prepared when it is first used; tx closes it when it ends.
-func (l *loader) prepared(ctx context.Context, at **sql.Stmt, text string) (*sql.Stmt, error) {
-	if *at != nil {
-		return *at, nil
+// prepare prepares what reads events one by one, once; tx closes it when it ends.
+func (l *loader) prepare(ctx context.Context) (err error) {
+	if l.rows != nil {
+		return nil
 	}
-	var err error
-	*at, err = l.tx.PrepareContext(ctx, text)
-	return *at, err
+	if l.events, err = l.tx.PrepareContext(ctx, l.selects()+" WHERE seq = ?"); err != nil {
+		return err
+	}
+	l.rows, err = l.tx.PrepareContext(ctx, `SELECT address, state, attempts, next_at, finished_at, outcome, status, reason
+		FROM deliveries WHERE seq = ?`)
+	return err
+}
+
+func (l *loader) selects() string {
+	if l.withBody {
+		return "SELECT " + columns + ", body FROM events"
+	}
+	return "SELECT " + columns + ", NULL FROM events"
 }
 
 // row reads an event and looks whether it is damaged: then it is reported, once
 // in the log, and what is readable of it is returned with the error.
 func (l *loader) row(ctx context.Context, seq int64) (*row, error) {
-	one, err := l.prepared(ctx, &l.events, "SELECT "+columns+", "+l.body()+" FROM events WHERE seq = ?")
-	if err != nil {
+	if err := l.prepare(ctx); err != nil {
 		return nil, err
 	}
 	var r row
-	err = r.scan(one.QueryRowContext(ctx, seq))
+	err := r.scan(l.events.QueryRowContext(ctx, seq))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, event.ErrNotFound
 	}
@@ -93,7 +102,8 @@ func (l *loader) several(ctx context.Context, seqs []int64, f func(*row, error))
 	if err != nil {
 		return err
 	}
-	rows, err := l.tx.QueryContext(ctx, "SELECT "+columns+", "+l.body()+" FROM events WHERE seq IN (SELECT value FROM json_each(?))", string(list))
+	text := l.selects() + " WHERE seq IN (SELECT value FROM json_each(?))" //nolint:gosec // constants
+	rows, err := l.tx.QueryContext(ctx, text, string(list))
 	if err != nil {
 		return err
 	}
@@ -106,13 +116,6 @@ func (l *loader) several(ctx context.Context, seqs []int64, f func(*row, error))
 		f(r, l.judge(r))
 	}
 	return rows.Err()
-}
-
-func (l *loader) body() string {
-	if l.withBody {
-		return "body"
-	}
-	return "NULL"
 }
 
 // scan reads columns and the body.
@@ -159,12 +162,10 @@ func (l *loader) deliveries(ctx context.Context, r *row) ([]outbox.StoredDeliver
 }
 
 func (l *loader) ownRows(ctx context.Context, r *row, base outbox.StoredDelivery) (map[int64]outbox.StoredDelivery, error) {
-	all, err := l.prepared(ctx, &l.rows, `SELECT address, state, attempts, next_at, finished_at, outcome, status, reason
-		FROM deliveries WHERE seq = ?`)
-	if err != nil {
+	if err := l.prepare(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := all.QueryContext(ctx, r.seq)
+	rows, err := l.rows.QueryContext(ctx, r.seq)
 	if err != nil {
 		return nil, err
 	}
