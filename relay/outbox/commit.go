@@ -14,7 +14,7 @@ const (
 	maxRequests = 512  // in one commit: enough for the cost of the fsync to vanish
 	maxAttempts = 1024 // in one commit
 
-	company    = 2 * time.Millisecond  // how long an end may wait for a commit it can share
+	company    = 5 * time.Millisecond  // how long an end may wait for a commit it can share
 	minBackoff = 50 * time.Millisecond // between tries to record attempts alone
 	maxBackoff = time.Second
 	lastTries  = 4 // to record what is left when Run ends

@@ -141,12 +141,13 @@ func (w *Writer) Refuse(ctx context.Context, r *event.Refused) error {
 }
 
 // Record makes the end of an attempt durable with the next commit, which comes
-// at once when soon is set, and else after at most 2ms: under a light load an
+// at once when soon is set, and else after at most 5ms: under a light load an
 // end then shares the commit of the next event, which need not wait for one that
-// is under way for an end alone. It never blocks. While the store fails the attempt is kept and tried again; done (may
-// be nil) is called once, from the writer's goroutine after the commit, or with
-// an error when the attempt will not be recorded: the store found fault with
-// it, or the writer was ended first. It must not block.
+// is under way for an end alone. It never blocks. While the store fails the
+// attempt is kept and tried again; done (may be nil) is called once, from the
+// writer's goroutine after the commit, or with an error when the attempt will
+// not be recorded: the store found fault with it, or the writer was ended first.
+// It must not block.
 func (w *Writer) Record(a Attempt, soon bool, done func(error)) {
 	w.mu.Lock()
 	if w.closed {
