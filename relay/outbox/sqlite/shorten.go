@@ -21,6 +21,9 @@ const (
 // waited often for who reads for long, such as a backup.
 func (s *Store) shortenLog(ctx context.Context) {
 	size, err := sizeOf(s.cfg.Path + "-wal")
+	if err == nil && size < s.cfg.long {
+		s.longer = 0 // it has begun anew by itself
+	}
 	if err != nil || size < max(s.cfg.long, s.longer) {
 		return
 	}
