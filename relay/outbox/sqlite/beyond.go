@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"hash/crc32"
 	"slices"
 )
 
@@ -59,15 +61,48 @@ func (r *row) goesTo(id, unlistedTo int64) bool {
 	return r.seq <= unlistedTo || slices.Contains(r.beyond(), id)
 }
 
-func unlistedTo(ctx context.Context, c *conn) (seq int64, err error) {
-	return count(ctx, c, "SELECT coalesce((SELECT v FROM meta WHERE k = ?), 0)", beyondTo)
+// unlistedTo is what meta says of that, not known when it is damaged: then any
+// event may be one that does not list them, and is sent.
+func unlistedTo(ctx context.Context, c *conn) (seq int64, known bool, err error) {
+	v, err := c.value(ctx, "SELECT v FROM meta WHERE k = ?", beyondTo)
+	b, _ := v.([]byte)
+	if err != nil || len(b) != 12 {
+		return 0, false, err
+	}
+	seq = int64(binary.BigEndian.Uint64(b)) //nolint:gosec // a seq
+	return seq, bytes.Equal(b, sayUnlisted(seq)), nil
+}
+
+func sayUnlisted(seq int64) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(seq)) //nolint:gosec // a seq
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func setUnlisted(ctx context.Context, c *conn, seq int64) error {
+	return c.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES (?,?)", beyondTo, sayUnlisted(seq))
 }
 
 // noteUnlisted is told by an older store, in the transaction under way, that the
-// events up to the last one list no addresses beyond.
+// events up to the last one list no addresses beyond. It is 0 where there are none.
 func noteUnlisted(ctx context.Context, c *conn) error {
-	return c.runOnce(ctx, `INSERT OR REPLACE INTO meta (k, v) SELECT ?1, coalesce(max(seq), 0) FROM events
-		WHERE EXISTS (SELECT 1 FROM names WHERE kind = 'address' AND id > ?2)`, beyondTo, int64(maxBit))
+	seq, err := count(ctx, c, `SELECT coalesce(max(seq), 0) FROM events
+		WHERE EXISTS (SELECT 1 FROM names WHERE kind = 'address' AND id > ?)`, int64(maxBit))
+	if err != nil {
+		return err
+	}
+	return setUnlisted(ctx, c, seq)
+}
+
+// loadUnlisted is unlistedTo for what is sent, and mends the file.
+func (s *Store) loadUnlisted(ctx context.Context) error {
+	seq, known, err := unlistedTo(ctx, s.w.conn)
+	if err == nil && !known {
+		s.log.Error("up to where events do not list all their addresses is damaged and is mended: the disk may be damaging files")
+		seq = s.lastSeq.Load()
+		err = setUnlisted(ctx, s.w.conn, seq)
+	}
+	s.unlistedTo.Store(seq)
+	return fault("read", err)
 }
 
 // elsewhere logs, once an event, that a delivery is to an address it does not have.

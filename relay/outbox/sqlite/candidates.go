@@ -148,7 +148,7 @@ func (c *claim) query(ctx context.Context, f func(a, b, c int64, d string), text
 	for rows.Next() {
 		var x, y, z int64
 		var text string
-		if err := rows.Scan(&x, &y, &z, &text); err != nil {
+		if err := rows.Scan(number{&x}, number{&y}, number{&z}, letters{&text}); err != nil {
 			return err
 		}
 		f(x, y, z, text)

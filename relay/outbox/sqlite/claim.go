@@ -29,7 +29,7 @@ type claim struct {
 // those events only that are returned.
 func (s *Store) Claim(ctx context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, err error) {
 	due, next, err = s.claim(ctx, q)
-	if code(err) == codeCorrupt && s.mendNow(ctx) {
+	if errors.Is(err, outbox.ErrCorrupt) && s.mendNow(ctx) {
 		due, next, err = s.claim(ctx, q)
 	}
 	return due, next, err

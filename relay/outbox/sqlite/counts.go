@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"sync"
 
 	"invitation-relay/relay/outbox"
@@ -91,6 +93,14 @@ func (s *Store) Pending() int {
 
 // Counts implements outbox.Store.
 func (s *Store) Counts(ctx context.Context) (map[outbox.Address]outbox.Count, error) {
+	counts, err := s.countAll(ctx)
+	if errors.Is(err, outbox.ErrCorrupt) && s.mendNow(ctx) {
+		counts, err = s.countAll(ctx)
+	}
+	return counts, err
+}
+
+func (s *Store) countAll(ctx context.Context) (map[outbox.Address]outbox.Count, error) {
 	s.counts.mu.Lock()
 	by := append([]counter(nil), s.counts.by...)
 	s.counts.mu.Unlock()
@@ -146,13 +156,18 @@ func (s *Store) oldest(ctx context.Context, tx *sql.Tx, by []counter) (map[int64
 	}
 	for id, seq := range first {
 		var received int64
-		if err := tx.QueryRowContext(ctx, "SELECT received_at FROM events WHERE seq = ?", seq).Scan(&received); err != nil {
+		err := tx.QueryRowContext(ctx, "SELECT received_at FROM events WHERE seq = ?", seq).Scan(number{&received})
+		if err != nil && !errors.Is(err, sql.ErrNoRows) && code(err) != codeCorrupt { // of one that is damaged it is not known
 			return nil, err
 		}
 		first[id] = received
 	}
 	return first, nil
 }
+
+// errNoMask says that the index of what waits has another type of value than its
+// table can have: it is to be made anew.
+var errNoMask = fmt.Errorf("%w: an index is not of its table", outbox.ErrCorrupt)
 
 // waitingMasks lists the masks that occur among events with deliveries never
 // tried, without reading those events: one step in the index for each mask.
@@ -167,9 +182,13 @@ func waitingMasks(ctx context.Context, tx *sql.Tx) (masks []int64, err error) {
 	}
 	defer func() { _ = rows.Close() }() // rows.Err says it
 	for rows.Next() {
-		var m int64
-		if err := rows.Scan(&m); err != nil {
+		var v any
+		if err := rows.Scan(&v); err != nil {
 			return nil, err
+		}
+		m, ok := v.(int64)
+		if !ok {
+			return nil, errNoMask
 		}
 		masks = append(masks, m)
 	}

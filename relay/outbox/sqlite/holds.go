@@ -28,11 +28,11 @@ func (s *Store) Holds(ctx context.Context) (holds []outbox.Hold, err error) {
 		defer func() { _ = rows.Close() }() // rows.Err says it
 		for rows.Next() {
 			var h outbox.Hold
-			var since int64
-			if err := rows.Scan(&h.Target, &since, &h.Reason, &h.ByHand); err != nil {
+			var since, byHand int64
+			if err := rows.Scan(letters{&h.Target}, number{&since}, letters{&h.Reason}, number{&byHand}); err != nil {
 				return err
 			}
-			h.Since = instant(since)
+			h.Since, h.ByHand = instant(since), byHand != 0
 			holds = append(holds, h)
 		}
 		return rows.Err()

@@ -20,11 +20,9 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.loadNames(ctx); err != nil {
 		return err
 	}
-	unlisted, err := unlistedTo(ctx, w.conn)
-	if err != nil {
-		return fault("read", err)
+	if err := s.loadUnlisted(ctx); err != nil {
+		return err
 	}
-	s.unlistedTo.Store(unlisted)
 	err = s.hook("load")
 	if err == nil {
 		err = s.counts.load(ctx, w)

@@ -79,7 +79,8 @@ func (s *Store) mendNow(ctx context.Context) bool {
 	s.looked = time.Now()
 	ctx = context.WithoutCancel(ctx) // see conn
 	w, err := s.writer(ctx)
-	return err == nil && s.mend(ctx, w, false)
+	// One that can be read may still not say what its table does.
+	return err == nil && (s.mend(ctx, w, false) || s.mend(ctx, w, true))
 }
 
 // replace makes an index anew whose pages cannot be read: its root becomes an

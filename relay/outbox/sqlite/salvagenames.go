@@ -54,14 +54,19 @@ func (v *salvage) loadNames(ctx context.Context) error {
 // unlisted learns, and notes in the new store, which events do not list all
 // their addresses.
 func (v *salvage) unlisted(ctx context.Context, seqs []int64) (err error) {
-	switch {
-	case !v.older:
-		v.unlistedTo, err = unlistedTo(ctx, v.to.conn)
-	case len(seqs) > 0 && len(v.names.all(kindAddress)) > maxBit:
-		v.unlistedTo = seqs[len(seqs)-1]
-		err = v.to.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES (?,?)", beyondTo, v.unlistedTo)
+	known := false
+	if !v.older {
+		if v.unlistedTo, known, err = unlistedTo(ctx, v.from); err != nil {
+			known = false // what cannot be read is damaged too
+		}
 	}
-	return fault("read", err)
+	if !known {
+		v.unlistedTo = 0
+		if len(seqs) > 0 && len(v.names.all(kindAddress)) > maxBit {
+			v.unlistedTo = seqs[len(seqs)-1]
+		}
+	}
+	return fault("read", setUnlisted(ctx, v.to.conn, v.unlistedTo))
 }
 
 // fill takes the names that are whole, and counts those that are lost.

@@ -147,7 +147,7 @@ func (v *salvage) copyWhole(ctx context.Context) error {
 // has come is left out: it walks over all of it again.
 func (v *salvage) identity(ctx context.Context) (err error) {
 	identified := false
-	read := v.each(ctx, "SELECT k, v FROM meta WHERE k IN ('store', 'salt', 'last_seq', 'beyond_to')", 2, func(q *stmt) {
+	read := v.each(ctx, "SELECT k, v FROM meta WHERE k IN ('store', 'salt', 'last_seq')", 2, func(q *stmt) {
 		identified = identified || q.text(0) == "store"
 		if err == nil {
 			err = v.to.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES (?,?)", q.text(0), q.dest[1])

@@ -5,5 +5,5 @@
 ALTER TABLE names ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
 
 -- Since then events.verdicts lists, behind a 0, the addresses that have no bit in
--- events.targets. In a store that has such addresses by now, meta says as
--- 'beyond_to' up to which seq they are not listed.
+-- events.targets. Up to which seq an older store's events do not list them stands
+-- in meta as 'beyond_to', 8 bytes and their CRC-32C; 0 where there were none.

@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
+)
+
+// flipped opens a copy of a store for each bit of so many bytes behind the n-th
+// header that is like this one, which is where the types of a row's columns stand,
+// with that bit flipped. Rows that came later stand before others. A start that is
+// refused is right too.
+func flipped(t *testing.T, path string, header []byte, n, from, to int, check func(t *testing.T, s *Store)) {
+	t.Helper()
+	racetest.Sequential(t)
+	served, whole, at := 0, must(os.ReadFile(path)), 0
+	for i := range n + 1 {
+		next := bytes.Index(whole[at+min(i, 1):], header)
+		if next < 0 {
+			t.Fatal("there is no such row")
+		}
+		at += next + min(i, 1)
+	}
+	for i := 8 * from; i < 8*to; i++ {
+		copied := filepath.Join(t.TempDir(), "relay.db")
+		b := bytes.Clone(whole)
+		b[at+i/8] ^= 1 << (i % 8)
+		if err := os.WriteFile(copied, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), Config{Path: copied, pause: time.Nanosecond})
+		if err != nil {
+			if !errors.Is(err, outbox.ErrCorrupt) {
+				t.Errorf("byte %d bit %d: %v", i/8, i%8, err)
+			}
+			continue
+		}
+		served++
+		check(t, s)
+		_ = s.Close() // what it finds then is not looked at here
+	}
+	if served == 0 {
+		t.Error("no start was not refused")
+	}
+}
+
+// othersAreSent: of three events two at least.
+func othersAreSent(t *testing.T, s *Store) {
+	t.Helper()
+	due, _, err := s.Claim(t.Context(), outbox.Query{Addresses: []outbox.Address{"a"}, DueBy: time.Now().Add(time.Hour), Limit: 1000})
+	if err != nil || len(due) < 2 {
+		t.Errorf("%d due, %v", len(due), err)
+	}
+	if _, err := s.Counts(t.Context()); err != nil {
+		t.Error("counts:", err)
+	}
+}
+
+// closed is a store with three events for a, after more was done with it.
+func closed(t *testing.T, more func(s *Store, stored []event.ID) error) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "relay.db")
+	s, err := Open(t.Context(), Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids event.IDs
+	stored := fill(t, s, &ids, 3)
+	if err := errors.Join(more(s, stored), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func nothing(*Store, []event.ID) error { return nil }
+
+func TestAFlippedTypeInAnEventKeepsNoOtherFromBeingSent(t *testing.T) {
+	path := closed(t, nothing)
+	for _, n := range []int{0, 2} { // the first is the newest
+		flipped(t, path, []byte{0x00, 0x06, 0x08, 0x06, 0x28, 0x06, 0x06}, n, 0, 19, othersAreSent)
+	}
+}
+
+func TestAFlippedTypeInARetryKeepsNoOtherFromBeingSent(t *testing.T) {
+	path := closed(t, func(s *Store, stored []event.ID) error {
+		b := &outbox.Batch{}
+		for _, id := range stored {
+			b.Attempts = append(b.Attempts, outbox.Attempt{
+				Key: outbox.Key{Event: id, Address: "a"}, Number: 1, At: time.Now(), Outcome: event.Retry, Tries: 1, State: event.Pending, NextAt: time.Now(),
+			})
+		}
+		return s.Write(t.Context(), b)
+	})
+	// From the second column on: a key that is damaged hides others from a search.
+	flipped(t, path, []byte{0x06, 0x09, 0x08, 0x09, 0x06, 0x08, 0x01}, 1, 1, 9, othersAreSent)
+}
+
+func TestAFlippedTypeInAnIndexOfEventsStopsNoDelivery(t *testing.T) {
+	flipped(t, closed(t, nothing), []byte{3, 6, 6, 0x80, 0, 0, 0, 0, 0, 0, 1}, 0, 0, 3, othersAreSent)
+}
+
+func TestAFlippedTypeInAHoldStopsNoTarget(t *testing.T) {
+	path := closed(t, func(s *Store, _ []event.ID) error {
+		return s.SetHold(t.Context(), outbox.Hold{Target: "held-target", Since: time.Now(), Reason: "r", ByHand: true})
+	})
+	// since, reason and by_hand: behind the length and the key's type
+	flipped(t, path, []byte("\x05\x23\x06\x0f\x09held-target"), 0, 2, 5, func(t *testing.T, s *Store) {
+		t.Helper()
+		if _, err := s.Holds(t.Context()); err != nil && !errors.Is(err, outbox.ErrCorrupt) {
+			t.Error(err)
+		}
+	})
+}
