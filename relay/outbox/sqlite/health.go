@@ -113,24 +113,6 @@ func (s *Store) reopen(ctx context.Context) (*writer, error) {
 	return w, nil
 }
 
-// startLogAnew empties the write-ahead log into the file. What an fsync that
-// failed was for may never come to the disk, though it can be read, and SQLite
-// may take it for committed: the next commits would stand behind it in the log,
-// and a power cut would take them all. Nothing is accepted meanwhile, so it waits
-// for who reads.
-func (s *Store) startLogAnew(ctx context.Context, w *writer) error {
-	if err := s.logDamage(); err != nil { // it would be copied
-		return err
-	}
-	busy, err := w.emptyLog(ctx, busyTimeout)
-	if busy {
-		err = errLogRead
-	}
-	return fault("empty the log", err)
-}
-
-var errLogRead = errors.New("somebody reads it all the time")
-
 // erase removes all rows of an event or of a refused one.
 func (w *writer) erase(ctx context.Context, seq int64) error {
 	for _, s := range []*stmt{w.deleteEvent, w.deleteDeliveries, w.deleteAttempts, w.deleteRefused, w.deleteLate} {

@@ -307,23 +307,3 @@ func (s *Store) truncateOnce(ctx context.Context) (busy bool, err error) {
 	}
 	return busy, nil
 }
-
-// busyTimeout is how long a connection waits for another.
-const busyTimeout = 5 * time.Second
-
-// emptyLog empties the write-ahead log into the file, unless somebody reads it
-// for longer than that may take.
-func (w *writer) emptyLog(ctx context.Context, within time.Duration) (busy bool, err error) {
-	var v any
-	err = w.exec(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", within.Milliseconds()))
-	if err == nil {
-		v, err = w.value(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	}
-	if busy = v == int64(1) || code(err) == codeBusy; busy {
-		err = nil
-	}
-	if e := w.exec(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout.Milliseconds())); err == nil {
-		err = e
-	}
-	return busy, err
-}

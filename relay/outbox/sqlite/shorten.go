@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -35,4 +37,42 @@ func (s *Store) shortenLog(ctx context.Context) {
 	if s.longer = 0; busy {
 		s.longer = size + s.cfg.long/2
 	}
+}
+
+// startLogAnew empties the write-ahead log into the file. What an fsync that
+// failed was for may never come to the disk, though it can be read, and SQLite
+// may take it for committed: the next commits would stand behind it in the log,
+// and a power cut would take them all. Nothing is accepted meanwhile, so it waits
+// for who reads.
+func (s *Store) startLogAnew(ctx context.Context, w *writer) error {
+	if err := s.logDamage(); err != nil { // it would be copied
+		return err
+	}
+	busy, err := w.emptyLog(ctx, busyTimeout)
+	if busy {
+		err = errLogRead
+	}
+	return fault("empty the log", err)
+}
+
+var errLogRead = errors.New("somebody reads it all the time")
+
+// busyTimeout is how long a connection waits for another.
+const busyTimeout = 5 * time.Second
+
+// emptyLog empties the write-ahead log into the file, unless somebody reads it
+// for longer than that may take.
+func (w *writer) emptyLog(ctx context.Context, within time.Duration) (busy bool, err error) {
+	var v any
+	err = w.exec(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", within.Milliseconds()))
+	if err == nil {
+		v, err = w.value(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	}
+	if busy = v == int64(1) || code(err) == codeBusy; busy {
+		err = nil
+	}
+	if e := w.exec(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout.Milliseconds())); err == nil {
+		err = e
+	}
+	return busy, err
 }

@@ -64,7 +64,7 @@ type Store struct {
 
 	unlistedTo atomic.Int64 // see goesTo
 
-	quarantine sync.Map // seq → reported: rows whose checksum does not match
+	quarantine sync.Map // reported: seqs of rows whose checksum does not match, and -seq where only a delivery is damaged
 
 	// What follows belongs to whoever is in the gate.
 	gate      gate
