@@ -234,7 +234,7 @@ func TestNothingStandsBehindWhatAFailedFsyncHasNotBroughtToTheDisk(t *testing.T)
 	}})
 	var ids event.IDs
 	fill(t, s, &ids, 3)
-	_ = claimed(t, s, "a") // a connection that reads keeps the log when the other is closed
+	_ = claimed(t, s, "a")
 	synced := len(must(os.ReadFile(s.cfg.Path + "-wal")))
 	fail = true
 	if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); !errors.Is(err, errIO) {
@@ -270,7 +270,7 @@ func TestALogThatIsDamagedAfterAnIOErrorIsNotCopiedIntoTheFileByClosing(t *testi
 	}
 	var ids event.IDs
 	fill(t, s, &ids, 10)
-	_ = claimed(t, s, "a") // a connection that reads is the last one then
+	_ = claimed(t, s, "a")
 	fail = true
 	if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); !errors.Is(err, errIO) {
 		t.Fatalf("write: %v, want it to fail", err)
@@ -280,4 +280,44 @@ func TestALogThatIsDamagedAfterAnIOErrorIsNotCopiedIntoTheFileByClosing(t *testi
 		t.Errorf("close: %v, want outbox.ErrCorrupt", err)
 	}
 	refused(t, path)
+}
+
+func TestALogThatIsDamagedWhileTheStoreIsOutOfServiceIsNotCopiedIntoTheFileByIdleConnections(t *testing.T) {
+	var ids event.IDs
+	for what, after := range map[string]func(*Store){
+		"nobody comes": func(*Store) {},
+		"it is opened again in vain": func(s *Store) {
+			if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); !errors.Is(err, outbox.ErrCorrupt) {
+				t.Errorf("write: %v, want outbox.ErrCorrupt", err)
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			fail := false
+			path := filepath.Join(t.TempDir(), "relay.db")
+			s, err := Open(t.Context(), Config{Path: path, pause: time.Nanosecond, hook: func(string) error {
+				if fail {
+					fail = false
+					return errIO
+				}
+				return nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill(t, s, &ids, 10)
+			_ = claimed(t, s, "a")
+			fail = true
+			if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); !errors.Is(err, errIO) {
+				t.Fatalf("write: %v, want it to fail", err)
+			}
+			flip(t, path, ends(t, path)[3], 100)
+			s.readers.SetMaxIdleConns(-1) // as after a minute
+			after(s)
+			if err := s.Close(); !errors.Is(err, outbox.ErrCorrupt) {
+				t.Errorf("close: %v, want outbox.ErrCorrupt", err)
+			}
+			refused(t, path)
+		})
+	}
 }

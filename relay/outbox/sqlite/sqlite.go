@@ -52,6 +52,7 @@ type Store struct {
 	cfg     Config
 	log     *slog.Logger
 	lock    *os.File
+	keeper  *conn // keeps the log from being emptied unseen: see closeFile
 	readers *sql.DB
 	ring    *keyring
 	damaged string
@@ -140,6 +141,9 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	if s.w, err = s.connect(ctx); err != nil {
+		return err
+	}
+	if s.keeper, err = s.keep(ctx); err != nil {
 		return err
 	}
 	if err := s.unlock(ctx, s.w.conn); err != nil {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,7 +44,7 @@ func (s *Store) judgeLog() error {
 
 // logDamage says that commits in the write-ahead log stand behind a damaged
 // place. SQLite, which does not look while it has the file open, would copy the
-// damage into the file when its last connection goes.
+// damage into the file.
 func (s *Store) logDamage() error {
 	l, err := readWAL(s.cfg.Path + "-wal")
 	if err == nil && l.lost() {
@@ -52,10 +53,26 @@ func (s *Store) logDamage() error {
 	return fault("check the log", err)
 }
 
+// keep opens a connection that does nothing but stay until closeFile. SQLite
+// empties the log into the file when its last connection goes, and deletes it:
+// without this one that might be one that was idle, or one that has just found
+// the log damaged.
+func (s *Store) keep(ctx context.Context) (*conn, error) {
+	c, err := dial(s.cfg.Path, readerParams)
+	if err != nil {
+		return nil, fault("open the file", err)
+	}
+	if err := identify(ctx, c); err != nil { // it has the log open from its first read on
+		_ = c.close() // err says more
+		return nil, err
+	}
+	return c, nil
+}
+
 // closeFile closes the connections, the last of which empties the log into the
 // file. Of a damaged log it closes all but one: it is left as a kill would leave it.
 func (s *Store) closeFile() (errs []error) {
-	if s.readers == nil && s.w == nil {
+	if s.keeper == nil && s.w == nil {
 		return nil
 	}
 	damage := s.logDamage()
@@ -63,13 +80,16 @@ func (s *Store) closeFile() (errs []error) {
 	if damaged {
 		errs = append(errs, damage)
 	}
-	if s.readers != nil && (s.w != nil || !damaged) {
+	if s.readers != nil {
 		errs = append(errs, s.readers.Close())
 	}
-	if s.w != nil && !damaged {
+	if s.w != nil && (s.keeper != nil || !damaged) {
 		errs = append(errs, s.w.close())
 	}
-	s.w = nil
+	if s.keeper != nil && !damaged {
+		errs = append(errs, s.keeper.close())
+	}
+	s.w, s.keeper = nil, nil
 	return errs
 }
 
