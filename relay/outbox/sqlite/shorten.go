@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"time"
 )
 
@@ -42,20 +44,44 @@ func (s *Store) shortenLog(ctx context.Context) {
 // startLogAnew empties the write-ahead log into the file. What an fsync that
 // failed was for may never come to the disk, though it can be read, and SQLite
 // may take it for committed: the next commits would stand behind it in the log,
-// and a power cut would take them all. Nothing is accepted meanwhile, so it waits
-// for who reads.
+// and a power cut would take them all. Nothing is accepted meanwhile: who reads
+// for long, such as a backup, is not waited for, and neither is room on the disk.
 func (s *Store) startLogAnew(ctx context.Context, w *writer) error {
 	if err := s.logDamage(); err != nil { // it would be copied
 		return err
 	}
-	busy, err := w.emptyLog(ctx, busyTimeout)
-	if busy {
-		err = errLogRead
+	busy, err := w.emptyLog(ctx, shortenIn)
+	if busy || code(err) == codeFull {
+		err = s.writeLogAgain(ctx, w)
 	}
 	return fault("empty the log", err)
 }
 
-var errLogRead = errors.New("somebody reads it all the time")
+// writeLogAgain writes what the log has to where it stands already: only what was
+// written is brought to the disk by an fsync. Nobody notices but the disk.
+func (s *Store) writeLogAgain(ctx context.Context, w *writer) error {
+	if err := w.begin.run(ctx); err != nil { // others neither write to it nor empty it
+		return err
+	}
+	defer func() { _ = w.rollback.run(ctx) }() // of nothing
+	f, err := os.OpenFile(s.cfg.Path+"-wal", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, 1<<20)
+	for at := int64(0); err == nil; at += int64(len(b)) {
+		var n int
+		if n, err = f.ReadAt(b, at); n > 0 {
+			if _, failed := f.WriteAt(b[:n], at); failed != nil {
+				err = failed
+			}
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
 
 // busyTimeout is how long a connection waits for another.
 const busyTimeout = 5 * time.Second

@@ -2,6 +2,9 @@ package sqlite
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -85,4 +88,85 @@ func TestTheLogIsKeptShortAgainAfterWhoReadForLongHasGone(t *testing.T) {
 	if s.longer != 0 {
 		t.Errorf("the next who reads may make the log %d KiB long, want %d again", s.longer>>10, s.cfg.long>>10)
 	}
+}
+
+// readForLong begins to read a store as a backup does, until the test ends.
+func readForLong(t *testing.T, path string) {
+	t.Helper()
+	c, err := dial(path, readerParams)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.close() })
+	for _, sql := range []string{"BEGIN", "SELECT count(*) FROM events"} {
+		if _, err := c.value(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// writtenAgain returns what says whether all of the log was written since and
+// nothing of it has changed.
+func writtenAgain(t *testing.T, path string) func() bool {
+	t.Helper()
+	was := must(os.ReadFile(path + "-wal"))
+	long := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(path+"-wal", long, long); err != nil {
+		t.Fatal(err)
+	}
+	return func() bool {
+		is := must(os.ReadFile(path + "-wal"))
+		return must(os.Stat(path+"-wal")).ModTime().Sub(long) > time.Minute && bytes.Equal(was, is)
+	}
+}
+
+func TestALogThatSomebodyReadsForLongComesToTheDiskBeforeAnythingIsStoredBehindIt(t *testing.T) {
+	t.Run("at the start after a kill", func(t *testing.T) {
+		path, stored := killed(t, 40)
+		readForLong(t, path)
+		again := writtenAgain(t, path)
+		s := openStore(t, Config{Path: path})
+		if !again() {
+			t.Error("the log was not written once more, or is another one")
+		}
+		var ids event.IDs
+		stored = append(stored, fill(t, s, &ids, 3)...)
+		if got := claimed(t, s, "a"); !slices.Equal(got, stored) {
+			t.Errorf("%d events are there, want %d", len(got), len(stored))
+		}
+	})
+	t.Run("after an I/O error", func(t *testing.T) {
+		fail := false
+		s := openStore(t, Config{pause: time.Nanosecond, hook: func(string) error {
+			if fail {
+				fail = false
+				return errIO
+			}
+			return nil
+		}})
+		var ids event.IDs
+		stored := fill(t, s, &ids, 40)
+		readForLong(t, s.cfg.Path)
+		fail = true
+		if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); !errors.Is(err, errIO) {
+			t.Fatalf("write: %v, want it to fail", err)
+		}
+		stored = append(stored, fill(t, s, &ids, 3)...)
+		if got := claimed(t, s, "a"); !slices.Equal(got, stored) {
+			t.Errorf("%d events are there, want %d", len(got), len(stored))
+		}
+	})
+	t.Run("all of a long one", func(t *testing.T) {
+		s := openStore(t, Config{})
+		var ids event.IDs
+		for range 5 {
+			e := newEntry(&ids, "a")
+			e.Event.Body = bytes.Repeat([]byte("x"), 700<<10)
+			write(t, s, e)
+		}
+		again := writtenAgain(t, s.cfg.Path)
+		if err := s.writeLogAgain(t.Context(), s.w); err != nil || !again() {
+			t.Errorf("the log is another one (%v)", err)
+		}
+	})
 }

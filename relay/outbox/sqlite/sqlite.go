@@ -160,7 +160,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	if s.left {
-		if err := s.startLogAnew(ctx, s.w); err != nil && !errors.Is(err, errLogRead) {
+		if err := s.startLogAnew(ctx, s.w); err != nil {
 			s.failed(nil, err) // what there is can be read and sent all the same
 		}
 	}
