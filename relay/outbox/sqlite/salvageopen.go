@@ -22,7 +22,13 @@ func (v *salvage) open(ctx context.Context, damaged, fresh string) (done func() 
 	if err != nil {
 		return nil, err
 	}
-	asItIs := size > 0 && !l.lost() && !l.torn()
+	newer := false
+	if size > 0 {
+		if newer, err = l.copied(damaged); err != nil {
+			return nil, err
+		}
+	}
+	asItIs := size > 0 && !l.lost() && !l.torn() && !newer
 	if asItIs {
 		err = v.look(ctx, damaged)
 		if !errors.Is(err, outbox.ErrCorrupt) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -189,6 +190,65 @@ func TestDamagedLastTransactionThatIsInTheFileAlreadyIsRefused(t *testing.T) {
 	}
 }
 
+func TestALastTransactionWithoutItsEndIsLeftOutUnlessItIsInTheFileAlready(t *testing.T) {
+	racetest.Sequential(t)
+	for what, events := range map[string]struct{ before, behind int }{
+		"the only one in the log": {0, 1}, "one of several": {0, 5}, "in a log begun anew over a longer one": {30, 5},
+	} {
+		for _, inFile := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, in the file: %t", what, inFile), func(t *testing.T) {
+				s := openStore(t, Config{})
+				var ids event.IDs
+				checkpoint := func(how string) {
+					if _, err := s.w.value(context.WithoutCancel(t.Context()), "PRAGMA wal_checkpoint("+how+")"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				stored := fill(t, s, &ids, 10)
+				checkpoint("TRUNCATE")
+				if events.before > 0 {
+					stored = append(stored, fill(t, s, &ids, events.before)...)
+					checkpoint("PASSIVE")
+				}
+				stored = append(stored, fill(t, s, &ids, events.behind)...)
+				if inFile {
+					checkpoint("PASSIVE")
+				}
+				l := must(readWAL(s.cfg.Path + "-wal"))
+				if stale := len(l.frames) - l.seen; (stale > 0) != (events.before > 0) {
+					t.Fatalf("%d frames of an older log stand behind: the test is wrong", stale)
+				}
+				end := walHeaderSize + l.seen*wholeFrame
+				for damage, do := range map[string]func(log []byte) []byte{
+					"the page":        func(log []byte) []byte { log[end-100] ^= 4; return log },
+					"the page number": func(log []byte) []byte { log[end-wholeFrame+2] ^= 4; return log },
+					"the length":      func(log []byte) []byte { log[end-wholeFrame+7] ^= 4; return log },
+					"no commit":       func(log []byte) []byte { clear(log[end-wholeFrame+4:][:4]); return log },
+					"the checksum":    func(log []byte) []byte { log[end-wholeFrame+20] ^= 4; return log },
+					"cut":             func(log []byte) []byte { return log[:end-100] },
+				} {
+					copied := snapshot(t, s.cfg.Path)
+					if err := os.WriteFile(copied+"-wal", do(must(os.ReadFile(copied+"-wal"))), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					if !inFile {
+						s := openStore(t, Config{Path: copied})
+						if got := claimed(t, s, "a"); !slices.Equal(got, stored[:len(stored)-1]) {
+							t.Errorf("%s: %d events, want all but the last of %d", damage, len(got), len(stored))
+						}
+						continue
+					}
+					t.Log(damage)
+					refused(t, copied)
+					if got, back := saved(t, copied); !slices.Equal(back, stored) {
+						t.Errorf("%s: salvage brings back %d of %d: %+v", damage, len(back), len(stored), got)
+					}
+				}
+			})
+		}
+	}
+}
+
 func TestWhatFailedWritesLeaveInTheLogIsNotTakenForLostCommits(t *testing.T) {
 	path, _ := killed(t, 40)
 	all := ends(t, path)
@@ -218,7 +278,7 @@ func TestWhatFailedWritesLeaveInTheLogIsNotTakenForLostCommits(t *testing.T) {
 	if l.lost() {
 		t.Error("leftovers are taken for lost commits")
 	}
-	for page, i := range l.latest(func(int) bool { return false }) {
+	for page, i := range l.latest(func(int) bool { return false }, false) {
 		if i >= l.seen {
 			t.Errorf("salvage would take page %d from a transaction that failed", page)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"invitation-relay/relay/outbox"
 )
@@ -27,7 +28,7 @@ func (s *Store) judgeLog() error {
 		return fmt.Errorf("%w: the file is empty or gone, and %s-wal beside it is not", outbox.ErrCorrupt, s.cfg.Path)
 	}
 	lost := l.lost()
-	if !lost && l.torn() {
+	if !lost && !s.empty {
 		if lost, err = l.copied(s.cfg.Path); err != nil {
 			return err
 		}
@@ -105,19 +106,29 @@ func sizeOf(path string) (int64, error) {
 	return i.Size(), nil
 }
 
+// begun is the first frame of the last transaction, of which SQLite will read
+// nothing, or how many frames there are.
+func (l *wal) begun() int {
+	first := l.seen
+	for first > 0 && !l.ends(first-1) {
+		first--
+	}
+	return first
+}
+
 // copied reports whether all that can be read of the last transaction, of which
 // SQLite will read nothing, is in the file already: then it was acknowledged,
-// and the file is newer than the log.
+// and the file is newer than the log. Its end may be damaged or cut off.
 func (l *wal) copied(path string) (copied bool, err error) {
+	first := l.begun()
+	if !slices.ContainsFunc(l.frames[first:], func(f frame) bool { return f.ours }) { // the usual case
+		return false, nil
+	}
 	b, err := openBoth(path)
 	if err != nil {
 		return false, err
 	}
 	defer b.close()
-	first := l.seen
-	for first > 0 && !l.ends(first-1) {
-		first--
-	}
 	for i := first; i < len(l.frames); i++ {
 		there := l.inFile(b, i)
 		if !there && l.frames[i].whole && l.frames[i].ours {

@@ -14,10 +14,14 @@ import (
 // transaction that failed and was written over: it is taken when a commit in it
 // stood, or when the break is within a transaction.
 // A damaged frame whose page is in the file already counts like a whole one.
-func (l *wal) latest(inFile func(frame int) bool) map[uint32]int {
+// Where the file is newer than the log, the last transaction was committed.
+func (l *wal) latest(inFile func(frame int) bool, newer bool) map[uint32]int {
 	pages, begun := map[uint32]int{}, map[uint32]int{}
 	take := true
 	for i, f := range l.frames {
+		if !f.whole && !f.ours { // of an older log
+			continue
+		}
 		if !f.whole && !inFile(i) {
 			inside := i == 0 || l.frames[i-1].size == 0
 			if take = inside || l.stands(i); !take {
@@ -34,7 +38,29 @@ func (l *wal) latest(inFile func(frame int) bool) map[uint32]int {
 			clear(begun)
 		}
 	}
+	if newer {
+		maps.Copy(pages, begun)
+	}
 	return pages
+}
+
+// without takes out what the file has. Where the file is newer than the log, a
+// few that are left are what frames of the last transaction that cannot be read
+// have replaced: the file has those too.
+func (l *wal) without(pages map[uint32]int, inFile func(frame int) bool, newer bool) {
+	maps.DeleteFunc(pages, func(_ uint32, i int) bool { return inFile(i) })
+	if !newer {
+		return
+	}
+	unread := 1 // one may be cut off
+	for i := l.begun(); i < len(l.frames); i++ {
+		if l.frames[i].ours && !l.frames[i].whole && !inFile(i) {
+			unread++
+		}
+	}
+	if len(pages) <= unread {
+		clear(pages)
+	}
 }
 
 // stands reports whether a commit stood in what follows the damaged frame i, up
@@ -85,12 +111,15 @@ func (l *wal) writeCopy(store, copied string) (err error) {
 	if _, err := io.Copy(to, from.file); err != nil {
 		return err
 	}
-	pages := l.latest(func(i int) bool { return l.inFile(from, i) })
+	newer, err := l.copied(store)
+	if err != nil {
+		return err
+	}
+	inFile := func(i int) bool { return l.inFile(from, i) }
+	pages := l.latest(inFile, newer)
+	l.without(pages, inFile, newer)
 	for _, page := range slices.Sorted(maps.Keys(pages)) {
 		i := pages[page]
-		if !l.frames[i].whole {
-			continue // the file has it
-		}
 		b, err := l.content(from.log, i)
 		if err != nil {
 			return err
