@@ -46,7 +46,7 @@ func (s *Store) compareMark(ctx context.Context) error {
 		return err
 	}
 	s.mark.commits = s.commits
-	if n := s.mark.ofAnother; s.empty && n > 0 {
+	if n := s.mark.ofAnother; s.made && n > 0 {
 		s.damaged = fmt.Sprintf("the store is new, and the mark beside it is of another one, with %d commits", n)
 		s.log.Error("the store was empty or not there, and the mark beside it is of another one: if nobody has moved that away, a backup has what it had",
 			"file", s.cfg.Path, "commits", n)

@@ -56,7 +56,7 @@ type Store struct {
 	readers *sql.DB
 	ring    *keyring
 	damaged string
-	empty   bool // the file was not there, or empty, when it was opened
+	made    bool // the file was not there, or had nothing, when it was opened
 	left    bool // a process that did not close the file has left a log
 
 	names   *names
@@ -222,6 +222,7 @@ func (s *Store) equip(ctx context.Context, c *conn) (*writer, error) {
 	if err == nil && !made {
 		err = wholeSchema(ctx, c)
 	}
+	s.made = s.made || made
 	if err != nil {
 		return nil, err
 	}

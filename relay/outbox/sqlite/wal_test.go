@@ -325,22 +325,34 @@ func TestEmptyFileBesideALogOfAnotherIsRefused(t *testing.T) {
 }
 
 func TestNewStoreBesideTheMarkOfAnotherSaysSo(t *testing.T) {
-	path, _ := killed(t, 40)
-	for _, suffix := range []string{"", "-wal"} {
-		if err := os.Remove(path + suffix); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var log strings.Builder
-	s := openStore(t, Config{Path: path, Log: logTo(&log)})
-	if !strings.Contains(log.String(), "level=ERROR") || s.Damaged() == "" {
-		t.Errorf("the log says %q, damaged %q", log.String(), s.Damaged())
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if s = openStore(t, Config{Path: path}); s.Damaged() != "" {
-		t.Errorf("at the start after that: %s", s.Damaged())
+	for what, lose := range map[string]func(path string) error{
+		"the file and its log": func(path string) error { return errors.Join(os.Remove(path), os.Remove(path+"-wal")) },
+		"a log with all of it": func(path string) error { return os.Remove(path + "-wal") },
+		"all of that log":      func(path string) error { return os.Truncate(path+"-wal", 0) },
+		"its header":           func(path string) error { return os.Truncate(path+"-wal", walHeaderSize-1) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := openStore(t, Config{})
+			fill(t, s, new(event.IDs), 10)
+			if err := s.mark.write(); err != nil { // as it does each second
+				t.Fatal(err)
+			}
+			path := snapshot(t, s.cfg.Path)
+			if err := lose(path); err != nil {
+				t.Fatal(err)
+			}
+			var log strings.Builder
+			s = openStore(t, Config{Path: path, Log: logTo(&log)})
+			if !strings.Contains(log.String(), "level=ERROR") || s.Damaged() == "" {
+				t.Errorf("the log says %q, damaged %q", log.String(), s.Damaged())
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if s = openStore(t, Config{Path: path}); s.Damaged() != "" {
+				t.Errorf("at the start after that: %s", s.Damaged())
+			}
+		})
 	}
 }
 

@@ -23,12 +23,12 @@ func (s *Store) judgeLog() error {
 	if err != nil {
 		return err
 	}
-	s.empty, s.left = size == 0, len(l.frames) > 0
-	if s.empty && (l.lost() || l.torn() || l.seen > 0) { // the file is never that short once there is a log
+	s.left = len(l.frames) > 0
+	if size == 0 && (l.lost() || l.torn() || l.seen > 0) { // the file is never that short once there is a log
 		return fmt.Errorf("%w: the file is empty or gone, and %s-wal beside it is not", outbox.ErrCorrupt, s.cfg.Path)
 	}
 	lost := l.lost()
-	if !lost && !s.empty {
+	if !lost && size > 0 {
 		if lost, err = l.copied(s.cfg.Path); err != nil {
 			return err
 		}
