@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -318,6 +319,51 @@ func TestALogThatIsDamagedWhileTheStoreIsOutOfServiceIsNotCopiedIntoTheFileByIdl
 				t.Errorf("close: %v, want outbox.ErrCorrupt", err)
 			}
 			refused(t, path)
+		})
+	}
+}
+
+func TestAFileThatIsGoneOrAnotherOneAfterAnIOErrorIsNotStartedAnew(t *testing.T) {
+	for what, replace := range map[string]func(path string) error{
+		"gone": func(path string) error {
+			return errors.Join(os.Remove(path), os.Remove(path+"-wal"))
+		},
+		"another one": func(path string) error {
+			other := filepath.Join(t.TempDir(), "relay.db")
+			s, err := Open(t.Context(), Config{Path: other})
+			if err == nil {
+				err = s.Close()
+			}
+			return errors.Join(err, os.Remove(path+"-wal"), os.Rename(other, path))
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			fail := false
+			s := openStore(t, Config{pause: time.Nanosecond, hook: func(string) error {
+				if fail {
+					fail = false
+					return errIO
+				}
+				return nil
+			}})
+			var ids event.IDs
+			fill(t, s, &ids, 3)
+			fail = true
+			b := &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}
+			if err := s.Write(t.Context(), b); !errors.Is(err, errIO) {
+				t.Fatalf("write: %v, want it to fail", err)
+			}
+			if err := replace(s.cfg.Path); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if err := s.Write(t.Context(), b); !errors.Is(err, event.ErrUnavailable) || !strings.Contains(err.Error(), "another") {
+					t.Errorf("write: %v, want event.ErrUnavailable, and why", err)
+				}
+			}
+			if _, err := os.Stat(s.cfg.Path); what == "gone" && !os.IsNotExist(err) {
+				t.Errorf("a file was made (%v)", err)
+			}
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"invitation-relay/relay/event"
@@ -97,10 +98,14 @@ func (s *Store) writer(ctx context.Context) (*writer, error) {
 }
 
 // reopen opens the file anew and looks whether it is whole and takes a write
-// before anything is promised again.
+// before anything is promised again. It must be the file that it was: where a
+// disk has gone there may be an empty folder, in which a store would begin anew.
 func (s *Store) reopen(ctx context.Context) (*writer, error) {
 	if err := s.hook("reopen"); err != nil {
 		return nil, fault("open the file again", err)
+	}
+	if is, err := os.Stat(s.cfg.Path); err != nil || !os.SameFile(is, s.file) {
+		return nil, fault("open the file again", errAnother)
 	}
 	w, err := s.connect(ctx)
 	if err != nil {
@@ -112,6 +117,8 @@ func (s *Store) reopen(ctx context.Context) (*writer, error) {
 	}
 	return w, nil
 }
+
+var errAnother = errors.New("it is gone, or another file is in its place: put it back, and restart")
 
 // erase removes all rows of an event or of a refused one.
 func (w *writer) erase(ctx context.Context, seq int64) error {

@@ -52,6 +52,7 @@ type Store struct {
 	cfg     Config
 	log     *slog.Logger
 	lock    *os.File
+	file    os.FileInfo
 	keeper  *conn // keeps the log from being emptied unseen: see closeFile
 	readers *sql.DB
 	ring    *keyring
@@ -144,6 +145,9 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	if s.keeper, err = s.keep(ctx); err != nil {
+		return err
+	}
+	if s.file, err = os.Stat(s.cfg.Path); err != nil {
 		return err
 	}
 	if err := s.unlock(ctx, s.w.conn); err != nil {
