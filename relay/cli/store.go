@@ -123,7 +123,11 @@ func salvage(ctx context.Context, w *world, file, fresh string) error {
 	p.clear()
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return &failure{code: exitFailed, msg: fresh + " is there already", hint: "give the new store another name"}
+		there := fresh // or what would be beside it
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
+			there = pe.Path
+		}
+		return &failure{code: exitFailed, msg: there + " is there already", hint: "give the new store another name"}
 	case err != nil:
 		return aboutStore("salvage", err)
 	}

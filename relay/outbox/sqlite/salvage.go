@@ -61,9 +61,7 @@ func Salvage(ctx context.Context, damaged, fresh string, saved func(events int))
 	}
 	err = errors.Join(v.all(ctx, unwatched), v.to.close())
 	if err != nil { // half a store must not pass for what could be saved
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			_ = os.Remove(fresh + suffix) // err says more
-		}
+		removeFresh(fresh)
 	}
 	return r, err
 }
@@ -84,15 +82,36 @@ type salvage struct {
 	counts  map[int64]counter
 }
 
-// create makes the new store's file.
-func (v *salvage) create(ctx context.Context, path string) error {
+// freshFiles are what a new store may have, by how their names end.
+func freshFiles() []string { return []string{"", "-wal", "-shm", "-journal"} }
+
+// removeFresh removes a new store of which only half is there.
+func removeFresh(path string) {
+	for _, suffix := range freshFiles() {
+		_ = os.Remove(path + suffix) // the error that led here says more
+	}
+}
+
+// create makes the new store's file, or nothing. What stands there already, or
+// where SQLite would take it for a part of the new store, is not touched.
+func (v *salvage) create(ctx context.Context, path string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
+	}
+	for _, suffix := range freshFiles() {
+		if _, err := os.Lstat(path + suffix); err == nil {
+			return &fs.PathError{Op: "create", Path: path + suffix, Err: fs.ErrExist}
+		}
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			removeFresh(path)
+		}
+	}()
 	if err := f.Close(); err != nil {
 		return err
 	}

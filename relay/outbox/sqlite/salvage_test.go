@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,42 @@ func state(t *testing.T, s *Store, id event.ID) any {
 		t.Fatal(err)
 	}
 	return []any{e, list, attempts}
+}
+
+func TestSalvageThatCannotMakeTheNewStoreLeavesNothingAndTouchesNothing(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "relay.db")
+	s := openStore(t, Config{Path: path})
+	fill(t, s, new(event.IDs), 1)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	salvage := func(fresh string) error {
+		_, err := Salvage(t.Context(), path, fresh, func(int) {})
+		return err
+	}
+	in := filepath.Join(folder, "new")
+	if err := salvage(filepath.Join(in, strings.Repeat("x", 250))); err == nil { // the name is not too long, and those of the files beside it are
+		t.Fatal("there is room for what is beside the file: the test is wrong")
+	}
+	if left, err := os.ReadDir(in); err != nil || len(left) > 0 {
+		t.Errorf("it left %v (%v)", left, err)
+	}
+	for _, suffix := range freshFiles() {
+		theirs := filepath.Join(in, "saved"+suffix+".db"+suffix)
+		if err := os.WriteFile(theirs, []byte("of somebody"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := salvage(strings.TrimSuffix(theirs, suffix)); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("with %s there: %v, want fs.ErrExist", filepath.Base(theirs), err)
+		}
+		if is, err := os.ReadFile(theirs); err != nil || string(is) != "of somebody" {
+			t.Errorf("%s is %q now (%v)", filepath.Base(theirs), is, err)
+		}
+	}
+	if left, err := os.ReadDir(in); err != nil || len(left) != len(freshFiles()) {
+		t.Errorf("there is %v now (%v)", left, err)
+	}
 }
 
 func TestSalvageOfAWholeStoreSavesAllOfIt(t *testing.T) {
