@@ -2,7 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 )
 
 // load fills the memory from the file.
@@ -46,6 +49,11 @@ func (s *Store) compareMark(ctx context.Context) error {
 		return err
 	}
 	s.mark.commits = s.commits
+	if s.mark.fresh {
+		if err := s.syncFolder(filepath.Dir(s.cfg.Path)); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
 	if n := s.mark.ofAnother; s.made && n > 0 {
 		s.damaged = fmt.Sprintf("the store is new, and the mark beside it is of another one, with %d commits", n)
 		s.log.Error("the store was empty or not there, and the mark beside it is of another one: if nobody has moved that away, a backup has what it had",

@@ -25,6 +25,7 @@ type mark struct {
 	at      time.Time
 	commits int64
 
+	fresh     bool  // it was made now
 	ofAnother int64 // the commit of another store that it spoke of when it was opened
 }
 
@@ -46,6 +47,7 @@ func openMark(path string, store []byte) (m *mark, commits int64, err error) {
 		_ = f.Close() // nothing was written
 		return nil, 0, err
 	}
+	m.fresh = len(text) == 0
 	of, commits, ok := readMark(text)
 	switch {
 	case !ok:

@@ -60,6 +60,9 @@ func Salvage(ctx context.Context, damaged, fresh string, saved func(events int))
 		return r, fmt.Errorf("make %s: %w", fresh, err)
 	}
 	err = errors.Join(v.all(ctx, unwatched), v.to.close())
+	if err == nil {
+		err = syncFolder(filepath.Dir(fresh))
+	}
 	if err != nil { // half a store must not pass for what could be saved
 		removeFresh(fresh)
 	}
@@ -95,7 +98,7 @@ func removeFresh(path string) {
 // create makes the new store's file, or nothing. What stands there already, or
 // where SQLite would take it for a part of the new store, is not touched.
 func (v *salvage) create(ctx context.Context, path string) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeFolder(filepath.Dir(path), syncFolder); err != nil {
 		return err
 	}
 	for _, suffix := range freshFiles() {

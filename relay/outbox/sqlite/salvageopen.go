@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"invitation-relay/relay/outbox"
@@ -35,7 +34,7 @@ func (v *salvage) open(ctx context.Context, damaged, fresh string) (done func() 
 			return func() error { return nil }, err
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(fresh), 0o700); err != nil {
+	if err := makeFolder(filepath.Dir(fresh), syncFolder); err != nil {
 		return nil, err
 	}
 	copied, done, failed := copyWithLog(damaged, fresh, l)

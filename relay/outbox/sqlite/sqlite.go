@@ -128,7 +128,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Dir(s.cfg.Path), 0o700); err != nil {
+	if err := makeFolder(filepath.Dir(s.cfg.Path), s.syncFolder); err != nil {
 		return err
 	}
 	var err error
