@@ -85,7 +85,7 @@ func (p *plan) lanes() []dispatch.Lane {
 	var lanes []dispatch.Lane
 	for _, t := range p.cfg.TargetsInOrder() {
 		lanes = append(lanes, dispatch.Lane{
-			Name: t.Name, Target: p.targets[t.Name], Concurrency: t.Concurrency,
+			Name: t.Name, Target: p.targets[t.Name], Settings: settings(t), Concurrency: t.Concurrency,
 			Rate:  rate.Limit(t.Rate.PerSecond()),
 			Retry: dispatch.Schedule{Initial: t.Retry.Initial, Max: t.Retry.Max, MaxAge: t.Retry.MaxAge},
 			Order: p.order[t.Name], OrderedBy: t.OrderedBy,
@@ -93,6 +93,11 @@ func (p *plan) lanes() []dispatch.Lane {
 		})
 	}
 	return lanes
+}
+
+// settings are what a target's kind is told, all of it plain values.
+func settings(t *config.Target) any {
+	return config.Target{HTTP: t.HTTP, Slack: t.Slack, Email: t.Email, Log: t.Log}
 }
 
 // order is what deliveries of a target are ordered by; nil: by nothing.

@@ -92,3 +92,33 @@ func TestDeliveryToATargetThatIsGoneWaitsUntilItReturns(t *testing.T) {
 		t.Errorf("%d requests: the schedule was not kept", n)
 	}
 }
+
+func TestReloadKeepsAWaitThatWasAskedForUnlessItChangesTheTarget(t *testing.T) {
+	first, second := relaytest.NewTarget(t, relaytest.RetryAfter(3600)), relaytest.NewTarget(t)
+	text := strings.NewReplacer("STORE", filepath.Join(t.TempDir(), "relay.db"), "HOOK", first.URL()).Replace(reloadConfig)
+	text = strings.Replace(text, `"`+first.URL()+`"}`, `"`+first.URL()+`", headers: {X-A: b}, json: {a: ["{{ id }}", 1]}, auth: {bearer: t}, timeout: 3s}`, 1)
+	w := startWorld(t, text)
+	w.accepted(`{"id":"asked to wait"}`)
+	waits := func() bool { return !strings.Contains(w.get("/api/v1/targets"), `"waiting_until":null`) }
+	w.until("the target waits", waits)
+	w.accepted(`{"id":"waits with it"}`)
+	for range 2 {
+		if status, body := w.reload(); status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	if !waits() {
+		t.Error("a reload that changes nothing is a way around the wait")
+	}
+	changed := strings.Replace(text, first.URL(), second.URL(), 1)
+	w.yaml.Store(&changed)
+	if status, body := w.reload(); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	if _, err := second.Wait(t.Context(), 2); err != nil {
+		t.Error("the new endpoint waits for what the old one asked:", err)
+	}
+	if n := len(first.Requests()); n != 1 {
+		t.Errorf("%d requests at the old endpoint, want 1", n)
+	}
+}

@@ -47,6 +47,7 @@ type Recorder interface {
 type Lane struct {
 	Name        string
 	Target      target.Target
+	Settings    any        // what Target was made of: another one with equal settings waits as long as this was asked to, and one with others does not
 	Rate        rate.Limit // attempts a second; 0: no limit
 	Burst       int        // attempts at once when a rate is set; 0: 1
 	Concurrency int        // attempts at the same time, counted until their end is committed; 0: 1

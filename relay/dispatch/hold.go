@@ -71,7 +71,7 @@ func (l *lane) wait(t *attempt) {
 	if asked <= 0 {
 		return
 	}
-	l.waitSet = t.ended
+	l.waitSet, l.waitOf = t.ended, l.spec.Settings
 	l.waitUntil = later(l.waitUntil, t.ended.Add(asked))
 	l.rearm(t.ended)
 }

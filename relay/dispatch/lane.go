@@ -74,6 +74,7 @@ type lane struct {
 	throttled  bool
 	waitUntil  time.Time // Retry-After; zero: none
 	waitSet    time.Time
+	waitOf     any    // Settings of the target that asked
 	failures   int    // retry in a row
 	lastReason string // of the last failure, so that a repeated one is not logged again
 	hold       outbox.Hold

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -76,6 +77,10 @@ func (l *lane) set(to *spec) (closing target.Target) {
 		}
 	}
 	l.spec = to
+	if to != nil && !l.waitSet.IsZero() && !reflect.DeepEqual(l.waitOf, to.Settings) {
+		l.waitUntil, l.waitSet, l.waitOf = time.Time{}, time.Time{}, nil // another one asked
+		l.pull = l.pending
+	}
 	if old != nil && (to == nil || to.use != old.use) {
 		old.use.gone = true
 		if old.use.inFlight == 0 {

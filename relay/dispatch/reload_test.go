@@ -4,6 +4,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/target"
 )
 
 func TestReloadSendsThroughTheNewTargetAtOnceAndClosesTheOldOneAfterItsLastAttempt(t *testing.T) {
@@ -199,6 +202,60 @@ func TestFailuresBeforeAReloadAreNotCountedAgainstTheNewTarget(t *testing.T) {
 			t.Error("held after one failure")
 		}
 	})
+}
+
+func TestReloadKeepsTheWaitATargetAskedForUnlessTheTargetIsAnotherOne(t *testing.T) {
+	type settings struct{ url *string }
+	here := func() any { url := "here"; return settings{&url} } // as a config that is read again
+	there := "there"
+	for what, c := range map[string]struct {
+		to   []any // by reload; nil: the target is gone
+		wait bool
+	}{
+		"unchanged":              {[]any{here()}, true},
+		"unchanged twice":        {[]any{here(), here()}, true},
+		"changed":                {[]any{settings{&there}}, false},
+		"changed and back":       {[]any{settings{&there}, here()}, false},
+		"gone and back":          {[]any{nil, here()}, true},
+		"gone and back, changed": {[]any{nil, settings{&there}}, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				asks := w.target(func(*target.Message) target.Result {
+					return target.Result{Outcome: event.Retry, Status: 429, Reason: "429", RetryAfter: time.Hour}
+				})
+				w.run([]Lane{{Name: "hook", Target: asks, Settings: here()}})
+				w.accept("hook")
+				w.pass(time.Second)
+				w.accept("hook")
+				last := w.target(takes)
+				for i, s := range c.to {
+					switch {
+					case s == nil:
+						w.reload(nil)
+					case i < len(c.to)-1:
+						stopped := w.target(takes)
+						stopped.take = 24 * time.Hour
+						w.reload([]Lane{{Name: "hook", Target: stopped, Settings: s, Concurrency: 1}})
+					default:
+						w.reload([]Lane{{Name: "hook", Target: last, Settings: s, Concurrency: 2}})
+					}
+				}
+				w.pass(50 * time.Minute)
+				want := 2
+				if c.wait {
+					want = 0
+				}
+				if asks.count() != 1 || last.count() != want || w.status("hook").Waiting.IsZero() == c.wait {
+					t.Errorf("within the hour: %d and %d attempts, waiting until %v", asks.count(), last.count(), w.status("hook").Waiting)
+				}
+				w.pass(11 * time.Minute)
+				if last.count() != 2 {
+					t.Errorf("after the hour: %d attempts, want both", last.count())
+				}
+			})
+		})
+	}
 }
 
 func TestTargetsGivenAfterTheEndAreClosed(t *testing.T) {
