@@ -14,6 +14,14 @@ import (
 // judgeLog refuses a store whose write-ahead log SQLite would cut short, and
 // acknowledged commits with it. It must come before SQLite opens the file, which
 // may overwrite the log or delete it.
+//
+// While the store is open the log is judged only before it is emptied because of
+// an error, or by the last who closes. SQLite copies each 40 MB of it into the file
+// without a look at their checksums: of what has been damaged on the disk by then,
+// and is not in the system's memory any more, the file gets what a damaged disk
+// might as well have done to the file itself, and a row's checksum tells of it. To
+// judge it before that would take 2 to 4 % of the time of a store that is written
+// to as fast as it can be.
 func (s *Store) judgeLog() error {
 	size, err := sizeOf(s.cfg.Path)
 	if err != nil {
