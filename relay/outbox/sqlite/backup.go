@@ -31,6 +31,9 @@ func Backup(ctx context.Context, path, into string) (b BackedUp, err error) {
 	if into, err = filepath.Abs(into); err != nil { // SQLite takes some relative ones for URIs
 		return b, err
 	}
+	if err := judgeUnused(path); err != nil {
+		return b, err
+	}
 	f, err := os.OpenFile(into, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
 	if err != nil {
 		return b, err

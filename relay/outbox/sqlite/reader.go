@@ -26,7 +26,7 @@ const batchSQL = `SELECT seq, rnd, received_at, source, kind, targets, crc, dedu
 	FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`
 
 // Reader reads the events of a store beside the relay that has it open, or
-// while none has. It takes no lock of ours, changes nothing in the file, its
+// while none has. It keeps no lock of ours, changes nothing in the file, its
 // schema included, and holds no transaction between two events that it yields.
 // It is not safe for concurrent use.
 type Reader struct {
@@ -59,7 +59,10 @@ func (r *Reader) open(ctx context.Context) error {
 		}
 		return err
 	}
-	var err error
+	err := judgeUnused(r.path)
+	if err != nil {
+		return err
+	}
 	if r.conn, err = dial(r.path, readerParams+"&mode=ro"); err != nil {
 		return fault("open the file", err)
 	}

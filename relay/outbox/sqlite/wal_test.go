@@ -249,6 +249,45 @@ func TestALastTransactionWithoutItsEndIsLeftOutUnlessItIsInTheFileAlready(t *tes
 	}
 }
 
+func TestADamagedLogIsNotReadNorBackedUpAsIfItWereWhole(t *testing.T) {
+	path, stored := killed(t, 40)
+	whole, damaged := snapshot(t, path), snapshot(t, path)
+	flip(t, damaged, ends(t, damaged)[3], 100)
+	read := func(path string) (n int, err error) {
+		r, err := OpenReader(t.Context(), path)
+		if err != nil {
+			return 0, err
+		}
+		for _, broken := range r.Events(t.Context(), time.Time{}) {
+			n, err = n+1, errors.Join(err, broken)
+		}
+		return n, errors.Join(err, r.Close())
+	}
+	backUp := func(path string) (int, error) {
+		b, err := Backup(t.Context(), path, filepath.Join(t.TempDir(), "copy.db"))
+		return b.Events, err
+	}
+	for what, do := range map[string]func(path string) (int, error){"read": read, "back up": backUp} {
+		if n, err := do(whole); err != nil || n != len(stored) {
+			t.Errorf("%s a whole one: %d of %d events (%v)", what, n, len(stored), err)
+		}
+		if n, err := do(damaged); !errors.Is(err, outbox.ErrCorrupt) || !strings.Contains(err.Error(), wayOut) {
+			t.Errorf("%s a damaged one: %d of %d events, %v; want outbox.ErrCorrupt and the way out", what, n, len(stored), err)
+		}
+	}
+	refused(t, damaged) // and it was left as it is
+
+	s := openStore(t, Config{})
+	stored = fill(t, s, new(event.IDs), 10)
+	flip(t, s.cfg.Path, ends(t, s.cfg.Path)[3], 20) // while it is open all of it is read
+	for what, do := range map[string]func(path string) (int, error){"read": read, "back up": backUp} {
+		if n, err := do(s.cfg.Path); err != nil || n != len(stored) {
+			t.Errorf("%s one that is open: %d of %d events (%v)", what, n, len(stored), err)
+		}
+	}
+	flip(t, s.cfg.Path, ends(t, s.cfg.Path)[3], 20) // so that it can be closed
+}
+
 func TestWhatFailedWritesLeaveInTheLogIsNotTakenForLostCommits(t *testing.T) {
 	path, _ := killed(t, 40)
 	all := ends(t, path)

@@ -35,20 +35,54 @@ func (s *Store) judgeLog() error {
 	if size == 0 && (l.lost() || l.torn() || l.seen > 0) { // the file is never that short once there is a log
 		return fmt.Errorf("%w: the file is empty or gone, and %s-wal beside it is not", outbox.ErrCorrupt, s.cfg.Path)
 	}
-	lost := l.lost()
-	if !lost && size > 0 {
-		if lost, err = l.copied(s.cfg.Path); err != nil {
-			return err
-		}
-	}
-	if lost {
-		return fmt.Errorf("%w: in %s-wal commits stand behind a damaged place", outbox.ErrCorrupt, s.cfg.Path)
+	if err := l.judge(s.cfg.Path, size); err != nil {
+		return err
 	}
 	if l.torn() {
 		s.log.Error("the last transaction in the store's log is not whole and is left out: a power cut leaves one like that before it was acknowledged; if there was none, the disk is damaging files",
 			"file", s.cfg.Path+"-wal")
 	}
 	return nil
+}
+
+// judge refuses a log of which SQLite would not read commits that were
+// acknowledged. size is that of the file at path.
+func (l *wal) judge(path string, size int64) (err error) {
+	lost := l.lost()
+	if !lost && size > 0 {
+		if lost, err = l.copied(path); err != nil {
+			return err
+		}
+	}
+	if lost {
+		return fmt.Errorf("%w: in %s-wal commits stand behind a damaged place", outbox.ErrCorrupt, path)
+	}
+	return nil
+}
+
+// judgeUnused is judgeLog for who only reads, beside the process that has the
+// store open or while none has. One that has it open has judged its log, of
+// which SQLite then reads all; by now it may begin it anew at any time.
+func judgeUnused(path string) error {
+	used := func() bool {
+		is, err := InUse(path)
+		return is || err != nil
+	}
+	if used() {
+		return nil
+	}
+	size, err := sizeOf(path)
+	if err != nil {
+		return err
+	}
+	l, err := readWAL(path + "-wal")
+	if err == nil {
+		err = l.judge(path, size)
+	}
+	if err == nil || used() {
+		return nil
+	}
+	return fault("read its log", err)
 }
 
 // logDamage says that commits in the write-ahead log stand behind a damaged
