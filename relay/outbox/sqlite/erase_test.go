@@ -112,3 +112,20 @@ func TestWhatTheRetentionErasesIsInNoFileAnyMore(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatAPurgeLeftInTheLogIsErasedByTheNextOneThoughThatErasesNothingItself(t *testing.T) {
+	s := openStore(t, Config{})
+	e := newEntry(new(event.IDs), "a")
+	write(t, s, e)
+	deliver(t, s, e)
+	done := readForLong(t, s.cfg.Path)
+	for want := range 2 {
+		if n, err := s.Purge(t.Context(), outbox.Retention{Bodies: time.Now().Add(time.Hour)}); err != nil || n != 1-want {
+			t.Fatalf("purge: %d erased (%v), want %d", n, err, 1-want)
+		}
+		if there := bytes.Contains(contents(t, s.cfg.Path), e.Event.Body); there != (want == 0) {
+			t.Errorf("after purge %d the body is in the files: %t", want+1, there)
+		}
+		done()
+	}
+}

@@ -55,11 +55,14 @@ func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
 			}
 		}
 	}
-	if p.erased == 0 {
+	if !s.unclear.Load() {
 		return 0, nil
 	}
 	err := s.truncateWAL(ctx, 10)
-	if errors.Is(err, errReadAllTheTime) { // the next purge does it
+	switch {
+	case err == nil:
+		s.unclear.Store(false)
+	case errors.Is(err, errReadAllTheTime): // the next purge does it
 		s.log.Warn("erased rows are still in the write-ahead log: somebody reads all the time")
 		err = nil
 	}
@@ -87,7 +90,9 @@ func (p *purge) transact(ctx context.Context, f func(context.Context, *tx) (eras
 	if err != nil {
 		return false, err
 	}
-	p.erased += erased
+	if p.erased += erased; erased > 0 {
+		p.s.unclear.Store(true)
+	}
 	return more, nil
 }
 

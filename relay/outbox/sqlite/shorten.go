@@ -52,6 +52,7 @@ func (s *Store) startLogAnew(ctx context.Context, w *writer) error {
 	}
 	busy, err := w.emptyLog(ctx, shortenIn)
 	if busy || code(err) == codeFull {
+		s.unclear.Store(true)
 		err = s.writeLogAgain(ctx, w)
 	}
 	return fault("empty the log", err)

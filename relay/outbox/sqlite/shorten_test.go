@@ -90,19 +90,22 @@ func TestTheLogIsKeptShortAgainAfterWhoReadForLongHasGone(t *testing.T) {
 	}
 }
 
-// readForLong begins to read a store as a backup does, until the test ends.
-func readForLong(t *testing.T, path string) {
+// readForLong begins to read a store as a backup does, until done is called or
+// the test ends.
+func readForLong(t *testing.T, path string) (done func()) {
 	t.Helper()
 	c, err := dial(path, readerParams)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.close() })
+	done = sync.OnceFunc(func() { _ = c.close() })
+	t.Cleanup(done)
 	for _, sql := range []string{"BEGIN", "SELECT count(*) FROM events"} {
 		if _, err := c.value(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return done
 }
 
 // writtenAgain returns what says whether all of the log was written since and

@@ -65,6 +65,7 @@ type Store struct {
 	lastSeq atomic.Int64
 
 	unlistedTo atomic.Int64 // see goesTo
+	unclear    atomic.Bool  // what Purge erased may still be in the log
 
 	quarantine sync.Map // reported: seqs of rows whose checksum does not match, and -seq where only a delivery is damaged
 
