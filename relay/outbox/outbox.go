@@ -199,14 +199,15 @@ type Store interface {
 	// Event returns one event with its body, or event.ErrNotFound, or
 	// ErrCorrupt when its row is damaged.
 	Event(ctx context.Context, id event.ID) (*StoredEvent, error)
-	// Delivery returns one delivery, or event.ErrNotFound.
+	// Delivery returns one delivery, or event.ErrNotFound, or ErrCorrupt when the
+	// event has it and what has become of it cannot be read.
 	Delivery(ctx context.Context, k Key) (*StoredDelivery, error)
 	// Attempts returns the recorded attempts of a delivery and its changes of
 	// state without one (Outcome zero), oldest first; times to the microsecond.
 	Attempts(ctx context.Context, k Key) ([]Attempt, error)
 	// Events and Deliveries list newest first, without bodies, the deliveries of
 	// one event by address; more says whether there are older ones, to be asked
-	// for with Filter.Before.
+	// for with Filter.Before. What cannot be read is left out and logged.
 	Events(ctx context.Context, f Filter) (items []StoredEvent, more bool, err error)
 	Deliveries(ctx context.Context, f Filter) (items []StoredDelivery, more bool, err error)
 	// Refused lists what intake refused and kept, newest first, with bodies. Of

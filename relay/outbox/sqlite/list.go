@@ -110,6 +110,9 @@ func (s *Store) scan(ctx context.Context, doing string, f outbox.Filter, before 
 		sc := &scanner{s: s, tx: tx, f: f, want: s.wanted(f), idsAhead: s.LastSeq() > event.SeqAt(s.cfg.Now().Add(leap))}
 		for {
 			seqs, more, err := sc.next(ctx, before)
+			if err != nil && sc.another(err) {
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -118,6 +121,9 @@ func (s *Store) scan(ctx context.Context, doing string, f outbox.Filter, before 
 				r, err := l.row(ctx, seq)
 				switch {
 				case errors.Is(err, event.ErrNotFound): // the journal remembers it a little longer
+					continue
+				case code(err) == codeCorrupt:
+					s.report(&row{seq: seq}, fault("read the event", err))
 					continue
 				case err != nil && r == nil:
 					return err
@@ -162,8 +168,7 @@ func (s *Store) Refused(ctx context.Context, f outbox.Filter) (items []event.Ref
 	}
 	limit := limitOf(f)
 	err = s.read(ctx, "list refused events", func(ctx context.Context, tx *sql.Tx) error {
-		sc := scanner{tx: tx}
-		seqs, err := sc.seqs(ctx, "SELECT seq FROM refused WHERE "+strings.Join(where, " AND ")+" ORDER BY received_at DESC, seq DESC", args...)
+		seqs, err := refusedSeqs(ctx, tx, strings.Join(where, " AND "), args...)
 		if err != nil {
 			return err
 		}
@@ -171,6 +176,19 @@ func (s *Store) Refused(ctx context.Context, f outbox.Filter) (items []event.Ref
 		return err
 	})
 	return items, more, err
+}
+
+// refusedSeqs lists refused ones, newest first: from the index, which has all that
+// is asked for, or from the table where that one is damaged.
+func refusedSeqs(ctx context.Context, tx *sql.Tx, where string, args ...any) (seqs []int64, err error) {
+	sc := scanner{tx: tx}
+	for _, from := range []string{"INDEXED BY refused_received", "NOT INDEXED"} {
+		seqs, err = sc.seqs(ctx, "SELECT seq FROM refused "+from+" WHERE "+where+" ORDER BY received_at DESC, seq DESC", args...)
+		if !damage(err) {
+			break
+		}
+	}
+	return seqs, err
 }
 
 // refused reads the first of these that are whole, and says whether there are
@@ -183,18 +201,22 @@ func (s *Store) refused(ctx context.Context, tx *sql.Tx, seqs []int64, limit int
 	defer func() { _ = one.Close() }() // nothing was written
 	for _, seq := range seqs {
 		var r event.Refused
-		var rnd, received, source, crc, keyID int64
-		if err := one.QueryRowContext(ctx, seq).Scan(&rnd, &received, &source, &r.Status, &r.Reason, &r.ContentType, &r.IV, &crc, &keyID, &r.Body); err != nil {
+		var rnd, received, source, status, crc, keyID int64
+		err := one.QueryRowContext(ctx, seq).Scan(number{&rnd}, number{&received}, number{&source}, number{&status}, letters{&r.Reason},
+			letters{&r.ContentType}, letters{&r.IV}, number{&crc}, number{&keyID}, &r.Body)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) && code(err) != codeCorrupt { // an index may have one that the table has not
 			return nil, false, err
 		}
-		r.ID, r.ReceivedAt, r.Source = idOf(seq, rnd), instant(received), s.names.of(kindSource, source)
-		whole := int64(checksumOfBody(r.Body, keyID)) == crc
+		r.ID, r.ReceivedAt, r.Source, r.Status = idOf(seq, rnd), instant(received), s.names.of(kindSource, source), int(status)
+		whole := err == nil && int64(checksumOfBody(r.Body, keyID)) == crc
 		if whole {
 			r.Body, err = s.ring.decrypt(r.ID, keyID, r.Body)
 		}
 		switch {
 		case !whole || err != nil:
-			s.log.Error("a refused event is damaged and left out", "event_id", r.ID)
+			if _, reported := s.quarantine.LoadOrStore(seq, true); !reported {
+				s.log.Error("a refused event is damaged and left out", "event_id", r.ID)
+			}
 		case len(items) == limit:
 			return items, true, nil
 		default:

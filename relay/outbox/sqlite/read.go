@@ -1,13 +1,13 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
@@ -89,6 +89,7 @@ func (l *loader) judge(r *row) error {
 		r.body, err = l.s.ring.decrypt(r.id(), r.keyID, r.body)
 	}
 	if err != nil {
+		r.damaged = true
 		l.s.report(r, err)
 	}
 	return err
@@ -152,75 +153,6 @@ func (s *Store) report(r *row, err error) {
 	}
 }
 
-// deliveries lists an event's deliveries by address, and whether they have a
-// row of their own.
-func (l *loader) deliveries(ctx context.Context, r *row) ([]outbox.StoredDelivery, error) {
-	base := outbox.StoredDelivery{Key: outbox.Key{Event: r.id()}, CreatedAt: instant(r.received)}
-	own, err := l.ownRows(ctx, r, base)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]outbox.StoredDelivery, 0, len(own)+1)
-	pendingBits(r.targets, func(id int64) {
-		if _, ok := own[id]; ok {
-			return
-		}
-		d := base
-		d.Key.Address = outbox.Address(l.s.names.of(kindAddress, id))
-		if mask(r.waiting)&(1<<(id-1)) == 0 {
-			d.State, d.Attempts, d.LastOutcome = event.Done, 1, event.Delivered
-			if a, ok := r.first(id); ok {
-				d.LastStatus, d.FinishedAt = a.Status, a.At
-			}
-		}
-		list = append(list, d)
-	})
-	for _, d := range own {
-		list = append(list, d)
-	}
-	slices.SortFunc(list, func(a, b outbox.StoredDelivery) int { return cmp.Compare(a.Key.Address, b.Key.Address) })
-	return list, nil
-}
-
-func (l *loader) ownRows(ctx context.Context, r *row, base outbox.StoredDelivery) (map[int64]outbox.StoredDelivery, error) {
-	if err := l.prepare(ctx); err != nil {
-		return nil, err
-	}
-	rows, err := l.rows.QueryContext(ctx, r.seq)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err says it
-	own := map[int64]outbox.StoredDelivery{}
-	for rows.Next() {
-		var id, next, finished int64
-		d := base
-		if err := rows.Scan(&id, &d.State, &d.Attempts, &next, &finished, &d.LastOutcome, &d.LastStatus, &d.LastReason); err != nil {
-			return nil, err
-		}
-		d.Key.Address = outbox.Address(l.s.names.of(kindAddress, id))
-		d.NextAt, d.FinishedAt = instant(next), instant(finished)
-		own[id] = d
-	}
-	return own, rows.Err()
-}
-
-// stored is an event as the interface has it.
-func (l *loader) stored(ctx context.Context, r *row) (*outbox.StoredEvent, error) {
-	list, err := l.deliveries(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	e := &outbox.StoredEvent{Event: r.event(l.s.names), Verdicts: decodeVerdicts(r.verdicts, l.s.names), Open: r.open()}
-	for _, d := range list {
-		e.To = append(e.To, d.Key.Address)
-	}
-	if e.Open == 0 {
-		e.FinishedAt = instant(r.finished)
-	}
-	return e, nil
-}
-
 // Event implements outbox.Store.
 func (s *Store) Event(ctx context.Context, id event.ID) (e *outbox.StoredEvent, err error) {
 	err = s.one(ctx, "read the event", id, true, func(ctx context.Context, l *loader, r *row) error {
@@ -247,6 +179,9 @@ func (s *Store) Delivery(ctx context.Context, k outbox.Key) (d *outbox.StoredDel
 				return nil
 			}
 		}
+		if slices.Contains(l.addresses(r, list), k.Address) {
+			return fmt.Errorf("read the delivery: %w: what has become of it cannot be read", outbox.ErrCorrupt)
+		}
 		return event.ErrNotFound
 	})
 	return d, err
@@ -269,30 +204,37 @@ func (s *Store) Attempts(ctx context.Context, k outbox.Key) (list []outbox.Attem
 			a.Key = k
 			list = append(list, a)
 		}
-		recorded, err := attempts(ctx, tx, k, id)
+		recorded, err := l.attempts(ctx, k, id)
 		list = append(list, recorded...)
 		return err
 	})
 	return list, err
 }
 
-func attempts(ctx context.Context, tx *sql.Tx, k outbox.Key, id int64) (list []outbox.Attempt, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT at, number, duration, outcome, status, tries, state, next_at, reason
+// attempts lists what is recorded of a delivery, as far as it can be read.
+func (l *loader) attempts(ctx context.Context, k outbox.Key, id int64) (list []outbox.Attempt, err error) {
+	rows, err := l.tx.QueryContext(ctx, `SELECT at, number, duration, outcome, status, tries, state, next_at, reason
 		FROM attempts WHERE seq = ? AND address = ? ORDER BY at, number, outcome = 0`, k.Event.Seq(), id)
 	if err != nil {
-		return nil, err
+		return nil, l.unreadable(k.Event, err)
 	}
 	defer func() { _ = rows.Close() }() // rows.Err says it
 	for rows.Next() {
-		var at, next int64
+		var at, no, took, outcome, status, tries, state, next int64
 		a := outbox.Attempt{Key: k}
-		if err := rows.Scan(&at, &a.Number, &a.Duration, &a.Outcome, &a.Status, &a.Tries, &a.State, &next, &a.Reason); err != nil {
+		if err := rows.Scan(number{&at}, number{&no}, number{&took}, number{&outcome}, number{&status}, number{&tries}, number{&state},
+			number{&next}, letters{&a.Reason}); err != nil {
 			return nil, err
 		}
-		a.At, a.NextAt = instant(at), instant(next)
+		if outcome < 0 || outcome > int64(event.Held) || state < 0 || state > int64(event.Discarded) {
+			l.damaged(k.Event, errNotOurs)
+			continue
+		}
+		a.At, a.NextAt, a.Duration, a.Number, a.Status, a.Tries = instant(at), instant(next), time.Duration(took), int(no), int(status), int(tries)
+		a.Outcome, a.State = event.Outcome(outcome), event.State(state)
 		list = append(list, a)
 	}
-	return list, rows.Err()
+	return list, l.unreadable(k.Event, rows.Err())
 }
 
 // one reads one event and hands it to f.

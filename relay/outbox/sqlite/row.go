@@ -46,6 +46,8 @@ type row struct {
 	status             string
 	keyID              int64 // 0: the body is in the clear
 	body               []byte
+
+	damaged bool // its checksum does not match
 }
 
 // nanos and instant convert times; the zero time is 0.

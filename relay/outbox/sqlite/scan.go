@@ -1,10 +1,10 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -24,6 +24,33 @@ type scanner struct {
 	want wanted
 
 	idsAhead bool // of the clock, which was set back: they do not say when an event was received
+
+	// Ways that are damaged, and are not gone any more.
+	noIndex, noJournal, noTable bool
+	tried                       way
+}
+
+// way is one of those to the events' seqs.
+type way int
+
+const (
+	byIndex way = iota
+	byJournal
+	byTable
+)
+
+// damage reports whether what is asked cannot be read: another way may be whole.
+func damage(err error) bool { return code(err) == codeCorrupt || errors.Is(err, outbox.ErrCorrupt) }
+
+// another says whether there is another way left after one that is damaged.
+func (sc *scanner) another(err error) bool {
+	if !damage(err) {
+		return false
+	}
+	gone := [...]*bool{byIndex: &sc.noIndex, byJournal: &sc.noJournal, byTable: &sc.noTable}[sc.tried]
+	again := *gone
+	*gone = true
+	return !again && (!sc.noJournal || !sc.noTable)
 }
 
 // wanted is a filter in the store's numbers.
@@ -86,17 +113,18 @@ func (sc *scanner) next(ctx context.Context, before int64) (seqs []int64, more b
 	if !f.Until.IsZero() && !sc.idsAhead { // a little they may be
 		before = min(before, event.SeqAt(f.Until.Add(leap)))
 	}
-	switch {
-	case f.ID != "" || f.Ticket != "" || f.Person != "":
+	searched := f.ID != "" || f.Ticket != "" || f.Person != ""
+	switch sc.tried = sc.way(searched); {
+	case sc.tried == byJournal:
 		seqs, err = sc.search(ctx, before)
 		return seqs, false, err
+	case sc.tried == byTable:
+		seqs, err = sc.all(ctx, before)
 	case f.State == event.Pending.String():
 		seqs, err = sc.pending(ctx, before)
-	case f.State == event.Dead.String(), f.State == event.Discarded.String():
+	default:
 		state, _ := event.ParseState(f.State)
 		seqs, err = sc.byState(ctx, before, state)
-	default:
-		seqs, err = sc.all(ctx, before)
 	}
 	if err != nil {
 		return nil, false, err
@@ -111,18 +139,31 @@ func (sc *scanner) next(ctx context.Context, before int64) (seqs []int64, more b
 	return seqs, len(seqs) == chunk, nil
 }
 
+// way is the cheapest one that is not damaged.
+func (sc *scanner) way(searched bool) way {
+	f := &sc.f
+	indexed := f.State == event.Pending.String() || f.State == event.Dead.String() || f.State == event.Discarded.String()
+	switch {
+	case sc.noTable || searched && !sc.noJournal:
+		return byJournal
+	case indexed && !searched && !sc.noIndex:
+		return byIndex
+	}
+	return byTable
+}
+
 // search goes through the journal, newest commit first. All of it is looked at
 // when little is found: some 30 ms for a million events.
 func (sc *scanner) search(ctx context.Context, before int64) (seqs []int64, err error) {
 	f := &sc.f
 	want := keys{ticket: textKey(f.Ticket), subject: textKey(f.ID), person: personKey(sc.want.person)}
-	var needle []byte
-	switch { // the most telling one; SQLite looks for its bytes
+	needle := []byte{} // in all, where the table is damaged
+	switch {           // the most telling one; SQLite looks for its bytes
 	case want.ticket != 0:
 		needle = binary.BigEndian.AppendUint32(nil, want.ticket)
 	case want.subject != 0:
 		needle = binary.BigEndian.AppendUint32(nil, want.subject)
-	default:
+	case want.person != 0:
 		needle = binary.BigEndian.AppendUint16(nil, want.person)
 	}
 	rows, err := sc.tx.QueryContext(ctx, "SELECT keys FROM journal WHERE instr(keys, ?) > 0 ORDER BY n DESC", needle)
@@ -138,7 +179,7 @@ func (sc *scanner) search(ctx context.Context, before int64) (seqs []int64, err 
 		for ; len(b) >= keysSize; b = b[keysSize:] {
 			k := keysAt(b)
 			if k.seq < before && (f.Ticket == "" || k.ticket == want.ticket) && (f.ID == "" || k.subject == want.subject) &&
-				(f.Person == "" || bytes.Equal(b[24:26], binary.BigEndian.AppendUint16(nil, want.person))) {
+				(f.Person == "" || k.person == want.person) {
 				seqs = append(seqs, k.seq)
 			}
 		}
@@ -194,6 +235,15 @@ func (sc *scanner) all(ctx context.Context, before int64) ([]int64, error) {
 	if sc.f.Source != "" {
 		add("source = ?", w.source)
 	}
+	if sc.f.ID != "" { // as the rest that is searched for: the journal is damaged
+		add("subject = ?", sc.f.ID)
+	}
+	if sc.f.Ticket != "" {
+		add("ticket = ?", sc.f.Ticket)
+	}
+	if sc.f.Person != "" {
+		add("person = ?", w.person)
+	}
 	if sc.f.State == "finished" {
 		add("finished_at <> ?", int64(notFinished))
 	}
@@ -219,9 +269,13 @@ func (sc *scanner) seqs(ctx context.Context, text string, args ...any) (seqs []i
 	}
 	defer func() { _ = rows.Close() }() // rows.Err says it
 	for rows.Next() {
-		var seq int64
-		if err := rows.Scan(&seq); err != nil {
+		var v any
+		if err := rows.Scan(&v); err != nil {
 			return nil, err
+		}
+		seq, ok := v.(int64)
+		if !ok {
+			return nil, errNoMask
 		}
 		seqs = append(seqs, seq)
 	}
