@@ -21,6 +21,7 @@ type forgottenItem struct {
 	Discarded int `json:"discarded"`
 	Refused   int `json:"refused"`
 	Sealed    int `json:"sealed"`
+	Damaged   int `json:"damaged"`
 }
 
 // forget erases one person. Who that is stands in the body: a URL is written
@@ -36,7 +37,8 @@ func (a *api) forget(c *call) (any, error) {
 		return nil, bad(`the body is {"cifcod": "…"}, with the id of the person to forget`)
 	}
 	done, err := a.Forget(c.ctx, who.Cifcod)
-	c.note(slog.Int("events", done.Events), slog.Int("discarded", done.Discarded), slog.Int("refused", done.Refused))
+	c.note(slog.Int("events", done.Events), slog.Int("discarded", done.Discarded), slog.Int("refused", done.Refused),
+		slog.Int("damaged", done.Damaged))
 	if err != nil {
 		return nil, err
 	}

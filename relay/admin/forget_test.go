@@ -18,12 +18,12 @@ func TestPersonToForgetStandsInTheBodyAndInNoLog(t *testing.T) {
 	b := newBench(t, func(c *Config) {
 		c.Forget = func(_ context.Context, person string) (outbox.Forgotten, error) {
 			asked = person
-			return outbox.Forgotten{Events: 3, Discarded: 2, Refused: 1, Sealed: 4}, result
+			return outbox.Forgotten{Events: 3, Discarded: 2, Refused: 1, Sealed: 4, Damaged: 5}, result
 		}
 	})
 	w := b.ask("POST", "/api/v1/forget", body(`{"cifcod":"cif-canary"}`))
 	wantStatus(t, w, http.StatusOK)
-	if got := w.Body.String(); got != `{"events":3,"discarded":2,"refused":1,"sealed":4}`+"\n" || asked != "cif-canary" {
+	if got := w.Body.String(); got != `{"events":3,"discarded":2,"refused":1,"sealed":4,"damaged":5}`+"\n" || asked != "cif-canary" {
 		t.Errorf("forgot %q, answered %s", asked, got)
 	}
 	result = event.ErrUnavailable

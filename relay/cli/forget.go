@@ -27,7 +27,8 @@ targets.
 
 What has left the relay is with its receivers, and copies made by backup, or of
 the disk, still have her. What was refused and no key in the config opens, or is
-damaged, nobody can look into: it goes when keep_refused.for is over.
+damaged, nobody can look into: it goes when keep_refused.for is over. Of events
+that are damaged the number is told, and then the exit is 1.
 
       --cifcod ID            who; - reads it from standard input, so that it is in
                              no list of processes
@@ -64,6 +65,7 @@ type forgottenJSON struct {
 	Discarded int `json:"discarded"`
 	Refused   int `json:"refused"`
 	Sealed    int `json:"sealed"`
+	Damaged   int `json:"damaged"`
 }
 
 // forget asks the relay that runs, and does it itself when none does: the lock
@@ -90,13 +92,28 @@ func forget(cmd *cobra.Command, w *world, o *operation, person string) error {
 		return err
 	}
 	if o.json {
-		return writeJSON(w.stdout, done)
+		if err := writeJSON(w.stdout, done); err != nil {
+			return err
+		}
+		return done.whole()
 	}
 	fmt.Fprintf(w.stdout, "forgotten: %d events and %d refused requests; %d deliveries that were pending or dead are discarded\n", done.Events, done.Refused, done.Discarded)
 	if done.Sealed > 0 {
 		fmt.Fprintf(w.stdout, "%d refused requests stay until keep_refused.for is over: no key in the config opens them, or they are damaged, and nobody can look whose they are\n", done.Sealed)
 	}
-	return nil
+	return done.whole()
+}
+
+// whole is an error where the store is damaged: nobody must take the person for
+// forgotten then.
+func (f forgottenJSON) whole() error {
+	if f.Damaged == 0 {
+		return nil
+	}
+	return &failure{
+		code: exitFailed, msg: fmt.Sprintf("%d events are damaged: nobody can look whether they, or what belongs to them, are hers", f.Damaged),
+		hint: "stop the relay, leave them out with `store salvage NEW`, put NEW in the place of the store, which goes, and forget again",
+	}
 }
 
 // forgetAlone is for a relay that is stopped.

@@ -237,8 +237,9 @@ type Store interface {
 	// Person says so, when Holds says so of its body, or when it has the subject or
 	// ticket of one that is hers and is nobody else's. Deliveries of it that are
 	// pending or dead become discarded; what is left tells of no one. When Forget
-	// returns nil, none of it can be found in the store's files either. After an
-	// error some may be left: Forget again does the rest.
+	// returns nil, none of it can be found in the store's files either, but for what
+	// Forgotten says nobody could look at. After an error some may be left: Forget
+	// again does the rest.
 	Forget(ctx context.Context, f Forget) (Forgotten, error)
 	// Check reports whether the store would take a write now.
 	Check(ctx context.Context) error
@@ -273,6 +274,7 @@ type Forgotten struct {
 	Discarded int // deliveries that were pending or dead
 	Refused   int
 	Sealed    int // refused ones that stay: no key there is opens them, or they are damaged, and nobody can look whose they are
+	Damaged   int // events that something of cannot be read: they, or what hangs on them, may be hers all the same
 }
 
 // Filter selects for a list. Zero fields select everything; fields that are set
