@@ -111,3 +111,48 @@ func TestAFlippedTypeInAHoldStopsNoTarget(t *testing.T) {
 		}
 	})
 }
+
+func TestAFlippedTypeInAnAlarmOrAThreadStopsNeither(t *testing.T) {
+	path := closed(t, func(s *Store, _ []event.ID) error {
+		return errors.Join(
+			s.SetAlarm(t.Context(), outbox.Alarm{Kind: "backlog", Subject: "a-target", Since: time.Now(), Reason: "r"}),
+			s.SetAlarm(t.Context(), outbox.Alarm{Kind: "silence", Subject: "z", Since: time.Now(), Reason: "r"}),
+			s.SaveThread(t.Context(), "slack-target", "key", "1700000000.000100", time.Now()))
+	})
+	// since, reason and event of the first, behind the length and the types of its key
+	flipped(t, path, []byte("\x06\x1b\x1d\x06\x0f\x2cbackloga-target"), 0, 3, 6, func(t *testing.T, s *Store) {
+		t.Helper()
+		alarms, err := s.Alarms(t.Context())
+		if n := len(alarms); err != nil || !s.alarmsLost.Load() && (n == 0 || alarms[n-1].Kind != "silence") {
+			t.Errorf("alarms %+v, %v", alarms, err)
+		}
+		if err := s.SetAlarm(t.Context(), outbox.Alarm{Kind: "backlog", Subject: "b", Since: time.Now()}); err != nil {
+			t.Error("set an alarm:", err)
+		}
+	})
+	flipped(t, path, []byte("\x81\x0d\x2f\x06slack-target"), 0, 2, 4, func(t *testing.T, s *Store) {
+		t.Helper()
+		if _, err := s.Thread(t.Context(), "slack-target", "key"); err != nil && !errors.Is(err, outbox.ErrCorrupt) {
+			t.Error("thread:", err)
+		}
+	})
+}
+
+func TestAlarmsAreToldThoughWhichAreOnCannotBeRead(t *testing.T) {
+	s := openStore(t, Config{})
+	for _, kind := range []string{"backlog", "silence"} {
+		if err := s.SetAlarm(t.Context(), outbox.Alarm{Kind: kind, Since: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spoil(t, s.cfg.Path, pageOf(t, s, "alarms", "leaf", 0), 0xff)
+	for range 2 {
+		if alarms, err := s.Alarms(t.Context()); err != nil || len(alarms) > 0 {
+			t.Errorf("alarms %+v, %v", alarms, err)
+		}
+		if err := s.SetAlarm(t.Context(), outbox.Alarm{Kind: "backlog", Since: time.Now()}); err != nil {
+			t.Error("set an alarm:", err)
+		}
+		fill(t, s, new(event.IDs), 1)
+	}
+}

@@ -18,7 +18,9 @@ func (s *Store) SetHold(ctx context.Context, h outbox.Hold) error {
 	})
 }
 
-// Holds implements outbox.Store.
+// Holds implements outbox.Store. A page of them that cannot be read is an error,
+// which refuses the start: without it a target might be sent to that an operator
+// has stopped.
 func (s *Store) Holds(ctx context.Context) (holds []outbox.Hold, err error) {
 	err = s.read(ctx, "read the holds", func(ctx context.Context, tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, "SELECT target, since, reason, by_hand FROM holds ORDER BY target")

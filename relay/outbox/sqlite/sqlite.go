@@ -67,6 +67,8 @@ type Store struct {
 	unlistedTo atomic.Int64 // see goesTo
 	unclear    atomic.Bool  // what Purge erased may still be in the log
 
+	alarmsLost atomic.Bool // see SetAlarm
+
 	quarantine sync.Map // reported: seqs of rows whose checksum does not match, and -seq where only a delivery is damaged
 
 	// What follows belongs to whoever is in the gate.

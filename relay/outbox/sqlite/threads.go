@@ -24,10 +24,12 @@ func (s *Store) SaveThread(ctx context.Context, target, key, ref string, now tim
 	})
 }
 
-// Thread implements outbox.Store.
+// Thread implements outbox.Store. One that is not text any more because of a flipped
+// bit is none. A page that cannot be read is an error: to begin the thread anew
+// would write to it.
 func (s *Store) Thread(ctx context.Context, target, key string) (ref string, err error) {
 	err = s.read(ctx, "read the thread", func(ctx context.Context, tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, "SELECT ref FROM threads WHERE target = ? AND key = ?", target, s.threadKey(key)).Scan(&ref)
+		err := tx.QueryRowContext(ctx, "SELECT ref FROM threads WHERE target = ? AND key = ?", target, s.threadKey(key)).Scan(letters{&ref})
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
