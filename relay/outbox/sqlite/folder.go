@@ -22,12 +22,20 @@ func makeFolder(folder string, sync func(folder string) error) error {
 		return err
 	}
 	for _, made := range missing {
-		err := sync(filepath.Dir(made))
-		if err != nil && !errors.Is(err, fs.ErrPermission) { // one that may be written to and not read cannot be synced
+		if err := namesDurable(filepath.Dir(made), sync); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// namesDurable syncs a folder. One that may be written to and not read cannot be.
+func namesDurable(folder string, sync func(folder string) error) error {
+	err := sync(folder)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return err
 }
 
 // syncFolder is the function of that name, where a test can look.

@@ -2,9 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 )
 
@@ -50,7 +48,7 @@ func (s *Store) compareMark(ctx context.Context) error {
 	}
 	s.mark.commits = s.commits
 	if s.mark.fresh {
-		if err := s.syncFolder(filepath.Dir(s.cfg.Path)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		if err := namesDurable(filepath.Dir(s.cfg.Path), s.syncFolder); err != nil {
 			return err
 		}
 	}

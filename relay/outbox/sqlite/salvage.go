@@ -61,7 +61,7 @@ func Salvage(ctx context.Context, damaged, fresh string, saved func(events int))
 	}
 	err = errors.Join(v.all(ctx, unwatched), v.to.close())
 	if err == nil {
-		err = syncFolder(filepath.Dir(fresh))
+		err = namesDurable(filepath.Dir(fresh), syncFolder)
 	}
 	if err != nil { // half a store must not pass for what could be saved
 		removeFresh(fresh)
