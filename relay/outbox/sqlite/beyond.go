@@ -93,15 +93,24 @@ func noteUnlisted(ctx context.Context, c *conn) error {
 	return setUnlisted(ctx, c, seq)
 }
 
-// loadUnlisted is unlistedTo for what is sent, and mends the file.
+// loadUnlisted is unlistedTo for what is sent, and mends the file, if not now, then
+// later.
 func (s *Store) loadUnlisted(ctx context.Context) error {
 	seq, known, err := unlistedTo(ctx, s.w.conn)
-	if err == nil && !known {
-		s.log.Error("up to where events do not list all their addresses is damaged and is mended: the disk may be damaging files")
+	mend := err == nil && !known
+	if mend {
+		if !s.owed.unlisted { // else it was said
+			s.log.Error("up to where events do not list all their addresses is damaged and is mended: the disk may be damaging files")
+		}
 		seq = s.lastSeq.Load()
-		err = setUnlisted(ctx, s.w.conn, seq)
+		if err = s.hook("mend"); err == nil {
+			err = setUnlisted(ctx, s.w.conn, seq)
+		}
 	}
 	s.unlistedTo.Store(seq)
+	if s.owed.unlisted = mend && err != nil && s.owe(err); s.owed.unlisted {
+		return nil
+	}
 	return fault("read", err)
 }
 

@@ -42,6 +42,9 @@ func (s *Store) compareMark(ctx context.Context) error {
 		return fault("read", err)
 	}
 	store, _ := id.([]byte)
+	if s.owed.store != nil {
+		store = s.owed.store
+	}
 	var marked int64
 	if s.mark, marked, err = openMark(s.cfg.Path+".mark", store); err != nil {
 		return err

@@ -151,16 +151,22 @@ func (n *names) take(rows []nameRow) error {
 	return nil
 }
 
-// loadNames is load, and mends the file.
+// loadNames is load, and mends the file, if not now, then later.
 func (s *Store) loadNames(ctx context.Context) error {
 	rows, mended, err := s.names.load(ctx, s.w.conn)
 	if err != nil || len(mended) == 0 {
+		s.owed.names = s.owed.names && err != nil
 		return fault("read names", err)
 	}
 	for _, what := range mended {
-		s.log.Error("a flipped bit in the store's names is mended: the disk may be damaging files", "name", what)
+		if !s.owed.names { // else it was said
+			s.log.Error("a flipped bit in the store's names is mended: the disk may be damaging files", "name", what)
+		}
 	}
-	if err = s.w.begin.run(ctx); err == nil {
+	if err = s.hook("mend"); err == nil {
+		err = s.w.begin.run(ctx)
+	}
+	if err == nil {
 		err = rewriteNames(ctx, s.w.conn, rows)
 	}
 	if err == nil {
@@ -168,6 +174,9 @@ func (s *Store) loadNames(ctx context.Context) error {
 	}
 	if err != nil {
 		_ = s.w.rollback.run(ctx) // err says more
+	}
+	if s.owed.names = err != nil && s.owe(err); s.owed.names {
+		return nil
 	}
 	return fault("mend names", err)
 }

@@ -77,6 +77,7 @@ type Store struct {
 	tx        tx
 	recent    recent
 	inForce   inForce
+	owed      owed
 	latest    int64 // time by which an event came or ended, see tx.dated
 	salt      []byte
 	commits   int64

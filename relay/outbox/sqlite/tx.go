@@ -118,7 +118,14 @@ func (s *Store) commit(ctx context.Context, t *tx) error {
 // flush writes what goes with every transaction.
 func (t *tx) flush(ctx context.Context) error {
 	w := t.w
-	if err := t.s.names.save(ctx, w); err != nil {
+	var err error
+	if t.s.owed.any() {
+		err = t.settle(ctx)
+	}
+	if err == nil && !t.s.owed.names {
+		err = t.s.names.save(ctx, w)
+	}
+	if err != nil {
 		return err
 	}
 	for _, id := range t.touched {
@@ -155,6 +162,7 @@ func (t *tx) flush(ctx context.Context) error {
 // applied brings memory up to what was committed.
 func (s *Store) applied(t *tx) {
 	s.names.keep()
+	s.owed = owed{}
 	s.counts.add(t)
 	s.succeeded, s.fault = time.Now(), nil
 	s.latest = t.latest

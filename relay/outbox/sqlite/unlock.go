@@ -79,10 +79,16 @@ func (s *Store) unlock(ctx context.Context, c *conn) error {
 		return err
 	}
 	if ring.mended != nil {
-		if err := c.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES ('store', ?)", ring.mended); err != nil {
+		s.log.Error("which store it is, without which no body can be decrypted, was damaged and is mended: the disk may be damaging files")
+		if err = s.hook("mend"); err == nil {
+			err = setStore(ctx, c, ring.mended)
+		}
+		if err != nil && !s.owe(err) {
 			return fault("mend which store it is", err)
 		}
-		s.log.Error("which store it is, without which no body can be decrypted, was damaged and is mended: the disk may be damaging files")
+		if err != nil {
+			s.owed.store = ring.mended
+		}
 	}
 	salt, fresh, err := saltOf(ctx, c, ring, known)
 	if err != nil {
