@@ -48,6 +48,9 @@ func newBackup(w *world) *cobra.Command {
 			if done.Damaged > 0 {
 				fmt.Fprintf(w.stdout, "%d of them are damaged, as they are in the store\n", done.Damaged)
 			}
+			for _, what := range done.Mended {
+				fmt.Fprintf(w.stdout, "damaged in the store, and mended in the copy: %s\n", what)
+			}
 			return nil
 		},
 	}

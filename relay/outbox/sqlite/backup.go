@@ -15,12 +15,14 @@ import (
 type BackedUp struct {
 	Events  int
 	Damaged int // of them, as they are in the store
+
+	Mended []string // names, by kind and number, and the like, that were one flipped bit away from what was written: they are right in the copy
 }
 
 // Backup copies the store at path into a file that must not be there yet, beside
 // the relay that has it open, or while none has. It is of one moment, has no free
 // pages, is for its owner only, and on disk and looked through when Backup
-// returns. Keys are not needed: what is encrypted stays so.
+// returns; see mendCopy. Keys are not needed: what is encrypted stays so.
 func Backup(ctx context.Context, path, into string) (b BackedUp, err error) {
 	if _, err := os.Stat(path); err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
@@ -40,8 +42,13 @@ func Backup(ctx context.Context, path, into string) (b BackedUp, err error) {
 	}
 	ctx = context.WithoutCancel(ctx) // see conn
 	err = copyInto(ctx, path, into)
+	var mended []string
+	if err == nil {
+		mended, err = mendCopy(ctx, into, path+".mark") // first: SQLite sees some of that as well
+	}
 	if err == nil {
 		b, err = look(ctx, into)
+		b.Mended = mended
 	}
 	if err == nil {
 		err = f.Sync()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -113,5 +114,44 @@ func TestWhatIsErasedFromARestoredCopyIsGone(t *testing.T) {
 	}
 	if text, err := os.ReadFile(copied); err != nil || bytes.Contains(text, []byte("Jo Canary")) {
 		t.Errorf("a body in the clear is in the file (%v)", err)
+	}
+}
+
+func TestBackupMendsAFlippedBitInANameAndSaysSo(t *testing.T) {
+	for what, flip := range map[string]func(s *Store, row int, b []byte){
+		"address 2":         func(_ *Store, row int, b []byte) { b[row+len(rowOfB)-1] ^= 1 },
+		"which store it is": func(s *Store, _ int, b []byte) { b[bytes.Index(b, s.mark.store)] ^= 16 },
+	} {
+		path, entries, row := pinged(t)
+		s := openStore(t, Config{Path: path, Keys: [][]byte{testKey(1)}})
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		change(t, path, func(b []byte) { flip(s, row, b) })
+		copied := filepath.Join(t.TempDir(), "copy")
+		got, err := Backup(t.Context(), path, copied)
+		if err != nil || len(got.Mended) != 1 || got.Mended[0] != what {
+			t.Fatalf("%s: backup: %+v (%v), want it mended", what, got, err)
+		}
+		var log strings.Builder
+		goesWhere(t, openStore(t, Config{Path: copied, Keys: [][]byte{testKey(1)}, Log: logTo(&log)}), entries)
+		if log.Len() > 0 {
+			t.Errorf("%s: a relay on the copy says\n%s", what, log.String())
+		}
+		if got, err := Backup(t.Context(), copied, copied+"2"); err != nil || len(got.Mended) > 0 {
+			t.Errorf("%s: backup of the copy: %+v (%v)", what, got, err)
+		}
+	}
+}
+
+func TestBackupWithANameThatIsLostIsNone(t *testing.T) {
+	path, _, row := pinged(t)
+	change(t, path, func(b []byte) { b[row+len(rowOfB)-1], b[row+len(rowOfB)-2] = 'x', 'x' })
+	copied := filepath.Join(t.TempDir(), "copy")
+	if _, err := Backup(t.Context(), path, copied); !errors.Is(err, outbox.ErrCorrupt) {
+		t.Errorf("backup: %v, want outbox.ErrCorrupt", err)
+	}
+	if _, err := os.Stat(copied); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a copy is left (%v)", err)
 	}
 }
