@@ -121,5 +121,6 @@ func (c *claim) elsewhere(ev *readable) {
 	}
 	if _, reported := c.s.quarantine.LoadOrStore(-ev.row.seq, true); !reported { // no event has such a seq
 		c.s.log.Error("a delivery is damaged and will not be sent: its event does not have the address", "event_id", ev.event.ID)
+		c.s.strayed(ev.row.seq)
 	}
 }

@@ -24,6 +24,9 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.loadUnlisted(ctx); err != nil {
 		return err
 	}
+	if err := s.findStrays(ctx); err != nil {
+		return fault("read", err)
+	}
 	err = s.hook("load")
 	if err == nil {
 		err = s.counts.load(ctx, w)

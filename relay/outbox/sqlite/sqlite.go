@@ -68,6 +68,8 @@ type Store struct {
 	unclear    atomic.Bool  // what Purge erased may still be in the log
 
 	alarmsLost atomic.Bool // see SetAlarm
+	strays     sync.Map    // seqs, see strayed
+	astray     atomic.Bool // there are some
 
 	quarantine sync.Map // reported: seqs of rows whose checksum does not match, and -seq where only a delivery is damaged
 

@@ -125,6 +125,9 @@ func (t *tx) flush(ctx context.Context) error {
 	if err == nil && !t.s.owed.names {
 		err = t.s.names.save(ctx, w)
 	}
+	if err == nil && t.s.astray.Load() {
+		err = t.giveBack(ctx)
+	}
 	if err != nil {
 		return err
 	}
