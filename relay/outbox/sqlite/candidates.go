@@ -15,7 +15,8 @@ import (
 type candidate struct {
 	seq, address, attempts, nextAt int64
 	reason                         string
-	damaged                        bool // only an index has it
+	waiting                        int64 // as events_waiting has it; 0: another index lists it
+	damaged                        bool  // only an index has it
 }
 
 // find finds what may be claimed, in its order.
@@ -40,7 +41,7 @@ func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
 			continue
 		}
 		err := c.query(ctx, func(seq, _, _ int64, _ string) {
-			pendingBits(m&int64(c.bits), func(id int64) { list = append(list, candidate{seq: seq, address: id}) }) //nolint:gosec // bits
+			pendingBits(m&int64(c.bits), func(id int64) { list = append(list, candidate{seq: seq, address: id, waiting: m}) }) //nolint:gosec // bits
 		}, `SELECT seq, 0, 0, '' FROM events WHERE waiting = ? AND waiting <> -9223372036854775808
 			AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`, m, c.after, c.before, c.limit)
 		if err != nil {
@@ -48,12 +49,11 @@ func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
 		}
 	}
 	for _, id := range c.beyond {
-		err := c.query(ctx, func(seq, _, _ int64, _ string) { list = append(list, candidate{seq: seq, address: id}) },
-			`SELECT seq, 0, 0, '' FROM deliveries WHERE state = 0 AND address = ? AND next_at = 0
-			AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`, id, c.after, c.before, c.limit)
+		more, err := c.freshBeyond(ctx, id)
 		if err != nil {
 			return nil, err
 		}
+		list = append(list, more...)
 	}
 	slices.SortFunc(list, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(a.address, b.address))
@@ -65,21 +65,56 @@ func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
 	return list[:n], nil
 }
 
+// onlyListed is 1 of a row x of an index that its table has no pending t for. A
+// delivery that has ended has a time of that: else its state is damaged.
+const onlyListed = "t.seq IS NULL OR t.state <> 0 AND t.finished_at <> 0"
+
+// freshBeyond finds deliveries never tried of an address without a bit.
+func (c *claim) freshBeyond(ctx context.Context, id int64) (list []candidate, err error) {
+	text := `SELECT x.seq, ` + onlyListed + `, 0, '' FROM deliveries x INDEXED BY deliveries_due
+		LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address
+		WHERE x.state = 0 AND x.address = ? AND x.next_at = 0 AND x.seq > ? AND x.seq < ? ORDER BY x.seq LIMIT ?`
+	find := func(text string) error {
+		list = list[:0]
+		return c.query(ctx, func(seq, only, _ int64, _ string) {
+			list = append(list, c.listed(dueIndex, candidate{seq: seq, address: id}, only))
+		}, text, id, c.after, c.before, c.limit)
+	}
+	if err = find(text); code(err) == codeCorrupt { // a row could not be read: its event says the same
+		err = find(`SELECT seq, 0, 0, '' FROM deliveries INDEXED BY deliveries_due
+			WHERE state = 0 AND address = ? AND next_at = 0 AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`)
+	}
+	return list, err
+}
+
+// listed is a candidate of an index that only that may have.
+func (c *claim) listed(index string, d candidate, only int64) candidate {
+	if only != 0 {
+		d.damaged = true
+		c.suspect(index)
+	}
+	return d
+}
+
 // tried finds deliveries that are due again, in the order they became so, or
 // below a seq in the order of their events: each is an order of an index.
 func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err error) {
-	text := `SELECT seq, attempts, next_at, reason FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND address = ?
-		AND next_at > 0 AND next_at <= ? AND seq > ? AND seq < ? ORDER BY next_at LIMIT ?`
+	index, text := dueIndex, `SELECT x.seq, CASE WHEN `+onlyListed+` THEN -1 ELSE t.attempts END, x.next_at, t.reason
+		FROM deliveries x INDEXED BY deliveries_due LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address
+		WHERE x.state = 0 AND x.address = ? AND x.next_at > 0 AND x.next_at <= ? AND x.seq > ? AND x.seq < ? ORDER BY x.next_at LIMIT ?`
 	byDue := func(a, b candidate) int { return cmp.Compare(a.nextAt, b.nextAt) }
 	if c.before != math.MaxInt64 {
-		text = `SELECT seq, attempts, next_at, reason FROM deliveries INDEXED BY deliveries_state WHERE state = 0 AND address = ?
-			AND next_at > 0 AND next_at <= ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`
+		index, text = stateIndex, `SELECT x.seq, CASE WHEN `+onlyListed+` THEN -1 ELSE t.attempts END, t.next_at, t.reason
+			FROM deliveries x INDEXED BY deliveries_state LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address
+			WHERE x.state = 0 AND x.address = ? AND (`+onlyListed+` OR t.next_at > 0 AND t.next_at <= ?) AND x.seq > ? AND x.seq < ?
+			ORDER BY x.seq LIMIT ?`
 		byDue = func(a, b candidate) int { return cmp.Compare(a.seq, b.seq) }
 	}
 	for _, id := range c.all {
 		n := len(list)
 		err := c.query(ctx, func(seq, attempts, nextAt int64, reason string) {
-			list = append(list, candidate{seq: seq, address: id, attempts: attempts, nextAt: nextAt, reason: reason})
+			d := candidate{seq: seq, address: id, attempts: max(0, attempts), nextAt: nextAt, reason: reason}
+			list = append(list, c.listed(index, d, min(0, attempts)))
 		}, text, id, c.due, c.triedAfter, c.before, limit)
 		if code(err) == codeCorrupt {
 			list, err = c.oneByOne(ctx, list[:n], id, limit)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"invitation-relay/relay/event"
@@ -22,20 +23,22 @@ type claim struct {
 	triedAfter    int64   // the same as after, for those tried before
 	due           int64
 	limit         int
+	suspects      []string // indexes that list what their table does not have
 }
 
 // Claim implements outbox.Store. Deliveries that wait for other addresses are
 // stepped over in the indexes, however many they are, and bodies are read of
 // those events only that are returned.
 func (s *Store) Claim(ctx context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, err error) {
-	due, next, err = s.claim(ctx, q)
-	if errors.Is(err, outbox.ErrCorrupt) && s.mendNow(ctx) {
-		due, next, err = s.claim(ctx, q)
+	due, next, suspects, err := s.claim(ctx, q)
+	if errors.Is(err, outbox.ErrCorrupt) && s.mendNow(ctx) ||
+		len(suspects) > 0 && s.remakeNow(ctx, suspects) {
+		due, next, _, err = s.claim(ctx, q)
 	}
 	return due, next, err
 }
 
-func (s *Store) claim(ctx context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, err error) {
+func (s *Store) claim(ctx context.Context, q outbox.Query) (due []outbox.Pending, next time.Time, suspects []string, err error) {
 	err = s.read(ctx, "claim", func(ctx context.Context, tx *sql.Tx) error {
 		c := &claim{s: s, tx: tx, after: q.AfterSeq, before: q.BeforeSeq, triedAfter: q.TriedAfter, due: nanos(q.DueBy), limit: max(1, q.Limit)}
 		if c.before == 0 {
@@ -49,9 +52,17 @@ func (s *Store) claim(ctx context.Context, q outbox.Query) (due []outbox.Pending
 			return err
 		}
 		due, err = c.whole(ctx)
+		suspects = c.suspects
 		return err
 	})
-	return due, next, err
+	return due, next, suspects, err
+}
+
+// suspect notes an index that is to be made anew.
+func (c *claim) suspect(index string) {
+	if !slices.Contains(c.suspects, index) {
+		c.suspects = append(c.suspects, index)
+	}
 }
 
 // whole returns limit deliveries of events that are whole. Damaged ones make it
@@ -94,10 +105,20 @@ func (c *claim) load(ctx context.Context, l *loader, events map[int64]*readable,
 		}
 		ev, ok := events[d.seq]
 		if !ok {
-			if ev, err = c.event(ctx, l, d.seq); err != nil {
+			if ev, err = c.event(ctx, l, d.seq, d.waiting != 0); err != nil {
 				return nil, 0, err
 			}
 			events[d.seq] = ev
+		}
+		if ev != nil && d.waiting != 0 && d.waiting != ev.row.waiting {
+			ended, err := c.differs(ctx, ev.row, d.address)
+			if err != nil {
+				return nil, 0, err
+			}
+			if ended {
+				damaged++
+				continue
+			}
 		}
 		address := outbox.Address(c.s.names.of(kindAddress, d.address))
 		if ev == nil || address == "" || !ev.row.goesTo(d.address, c.s.unlistedTo.Load()) {
@@ -152,12 +173,16 @@ type readable struct {
 // event reads one event, nil when it is damaged: where its checksum does not
 // match, where an index lists it and it is not there, or where its pages cannot
 // be read. One such event must not keep the others from being sent.
-func (c *claim) event(ctx context.Context, l *loader, seq int64) (*readable, error) {
+func (c *claim) event(ctx context.Context, l *loader, seq int64, waiting bool) (*readable, error) {
 	r, err := l.row(ctx, seq)
 	switch {
 	case err == nil:
 		return c.readable(r), nil
 	case errors.Is(err, outbox.ErrCorrupt): // reported
+		return nil, nil //nolint:nilnil // as it says
+	case errors.Is(err, event.ErrNotFound) && waiting:
+		c.suspect(waitingIndex)
+		c.s.notThere(seq)
 		return nil, nil //nolint:nilnil // as it says
 	case errors.Is(err, event.ErrNotFound) || code(err) == codeCorrupt:
 		c.s.report(&row{seq: seq}, fault("read the event", err))

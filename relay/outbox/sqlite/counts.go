@@ -22,6 +22,7 @@ type counters struct {
 	mu      sync.Mutex
 	by      []counter
 	pending int // of all addresses
+	tell    func(more map[outbox.Address]int)
 }
 
 func (c *counters) of(id int64) counter {
@@ -55,11 +56,36 @@ func (c *counters) add(t *tx) {
 }
 
 // load counts the pending deliveries, in the indexes alone, and reads what was
-// kept of the ended ones.
-func (c *counters) load(ctx context.Context, w *writer) error {
+// kept of the ended ones. Who is to be told of mending is.
+func (c *counters) load(ctx context.Context, w *writer, n *names) error {
+	var found counters
+	if err := found.read(ctx, w, n); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.by, c.pending = nil, 0
+	was := c.by
+	c.by, c.pending = found.by, found.pending
+	if c.tell == nil {
+		return nil
+	}
+	more := map[outbox.Address]int{}
+	for id := range int64(max(len(was), len(c.by))) {
+		d := c.at(id).pending
+		if id < int64(len(was)) {
+			d -= was[id].pending
+		}
+		if name := n.of(kindAddress, id); d != 0 && name != "" {
+			more[outbox.Address(name)] = d
+		}
+	}
+	c.tell(more)
+	return nil
+}
+
+// read is load for counters that nobody else has. An address that has no name is
+// one of a damaged index.
+func (c *counters) read(ctx context.Context, w *writer, n *names) error {
 	read := func(sql string, f func(key, n, m int64)) error {
 		q, err := w.prepareOnce(sql, 0, 3)
 		if err != nil {
@@ -68,7 +94,12 @@ func (c *counters) load(ctx context.Context, w *writer) error {
 		defer func() { _ = q.s.Close() }() // nothing was written
 		return q.each(ctx, func() error { f(q.int(0), q.int(1), q.int(2)); return nil })
 	}
-	pending := func(id, n int64) { c.at(id).pending += int(n); c.pending += int(n) }
+	pending := func(id, more int64) {
+		if n.of(kindAddress, id) != "" {
+			c.at(id).pending += int(more)
+			c.pending += int(more)
+		}
+	}
 
 	err := read("SELECT waiting, count(*), 0 FROM events WHERE waiting <> -9223372036854775808 GROUP BY waiting",
 		func(waiting, n, _ int64) { pendingBits(waiting, func(id int64) { pending(id, n) }) })
@@ -81,7 +112,20 @@ func (c *counters) load(ctx context.Context, w *writer) error {
 		return err
 	}
 	return read("SELECT address, delivered, dead FROM counters",
-		func(id, delivered, dead int64) { c.at(id).delivered, c.at(id).dead = int(delivered), int(dead) })
+		func(id, delivered, dead int64) {
+			if n.of(kindAddress, id) != "" {
+				c.at(id).delivered, c.at(id).dead = int(delivered), int(dead)
+			}
+		})
+}
+
+// WhenMended has f told, from now on, whenever what waits was counted again, since
+// deliveries may be found then that were not: by how many more of each address
+// are pending than Counts had said. f must not block, nor call the store.
+func (s *Store) WhenMended(f func(more map[outbox.Address]int)) {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	s.counts.tell = f
 }
 
 // Pending is how many deliveries are pending, of all addresses. It is cheap.

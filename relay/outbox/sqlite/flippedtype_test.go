@@ -43,6 +43,7 @@ func flipped(t *testing.T, path string, header []byte, n, from, to int, check fu
 			continue
 		}
 		served++
+		<-s.audited
 		check(t, s)
 		_ = s.Close() // what it finds then is not looked at here
 	}
@@ -96,7 +97,15 @@ func TestAFlippedTypeInARetryKeepsNoOtherFromBeingSentAndListed(t *testing.T) {
 }
 
 func TestAFlippedTypeInAnIndexOfEventsStopsNoDelivery(t *testing.T) {
-	flipped(t, closed(t, nothing), []byte{3, 6, 6, 0x80, 0, 0, 0, 0, 0, 0, 1}, 0, 0, 3, othersAreSent)
+	path := closed(t, nothing)
+	for n := range 3 { // the last, in the middle, the first
+		flipped(t, path, []byte{3, 6, 6, 0x80, 0, 0, 0, 0, 0, 0, 1}, n, 0, 3, func(t *testing.T, s *Store) {
+			t.Helper()
+			if got := claimed(t, s, "a"); len(got) != 3 {
+				t.Errorf("entry %d: %d due", n, len(got))
+			}
+		})
+	}
 }
 
 func TestAFlippedTypeInAHoldStopsNoTarget(t *testing.T) {

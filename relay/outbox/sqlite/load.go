@@ -29,7 +29,7 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	err = s.hook("load")
 	if err == nil {
-		err = s.counts.load(ctx, w)
+		err = s.counts.load(ctx, w, s.names)
 	}
 	if err != nil {
 		return fault("count", err)

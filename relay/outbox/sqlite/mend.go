@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	sqlite3 "modernc.org/sqlite"
@@ -13,18 +14,25 @@ import (
 // An index says nothing that its table does not. So one that is damaged must not
 // keep what is whole from being accepted and sent: it is made anew.
 
-// index is one of the schema's, with what it is made for.
-type index struct{ name, table, where string }
+// index is one of the schema's, with what it is made for, and those by which
+// deliveries are found with what it lists.
+type index struct{ name, table, where, lists string }
 
 func indexes() []index {
 	return []index{
-		{"events_waiting", "events", "waiting <> -9223372036854775808"},
-		{"deliveries_due", "deliveries", "state = 0"},
-		{"deliveries_state", "deliveries", "1"},
-		{"refused_received", "refused", "1"},
-		{"threads_at", "threads", "1"},
+		{waitingIndex, "events", "waiting <> -9223372036854775808", "waiting, seq"},
+		{dueIndex, "deliveries", "state = 0", "address, next_at, seq"},
+		{stateIndex, "deliveries", "1", "state, address, seq"},
+		{"refused_received", "refused", "1", ""},
+		{"threads_at", "threads", "1", ""},
 	}
 }
+
+const (
+	waitingIndex = "events_waiting"
+	dueIndex     = "deliveries_due"
+	stateIndex   = "deliveries_state"
+)
 
 // rowMissing is SQLITE_CORRUPT_INDEX: an index that can be read does not agree
 // with its table.
@@ -36,31 +44,82 @@ func disagrees(err error) bool {
 }
 
 // mend makes those indexes anew that cannot be read from end to end, or all of
-// them. Nothing is accepted meanwhile. It says whether it made any: each only
-// once, since an index that is damaged again is the disk's doing. The caller is
+// them. Nothing is accepted meanwhile. It says whether it made any. The caller is
 // in the gate.
 func (s *Store) mend(ctx context.Context, w *writer, all bool) (mended bool) {
 	for _, x := range indexes() {
 		_, err := count(ctx, w.conn, fmt.Sprintf("SELECT count(*) FROM %s INDEXED BY %s WHERE %s", x.table, x.name, x.where))
-		if s.mended[x.name] || !all && code(err) != codeCorrupt {
-			continue
+		if all || code(err) == codeCorrupt {
+			mended = s.remake(ctx, w, x) || mended
 		}
-		if s.mended == nil {
-			s.mended = map[string]bool{}
-		}
-		s.mended[x.name] = true
-		s.log.Error("an index of the store is damaged and is made anew from its table: the disk may be damaging files", "index", x.name)
-		err = w.exec(ctx, "REINDEX "+x.name)
-		if code(err) == codeCorrupt { // it cannot even be emptied
-			err = s.replace(ctx, x)
-		}
-		if err != nil {
-			s.log.Error("the index could not be made anew", "index", x.name, "err", err)
-			continue
-		}
-		mended = true
 	}
 	return mended
+}
+
+// mendWrong makes those indexes anew that deliveries are found with and that are
+// not whole, or do not say what their tables do. The caller is in the gate.
+func (s *Store) mendWrong(ctx context.Context, w *writer) bool {
+	wrong, _, _ := s.wrongIndexes(ctx, time.Now().Add(time.Hour)) // what was found before an error is enough
+	return s.remakeAll(ctx, w, wrong)
+}
+
+// remakeAll makes the indexes of these names anew, and says whether it made any.
+func (s *Store) remakeAll(ctx context.Context, w *writer, names []string) (made bool) {
+	for _, x := range indexes() {
+		if slices.Contains(names, x.name) {
+			made = s.remake(ctx, w, x) || made
+		}
+	}
+	return made
+}
+
+// remakeEvery is how often an index may be made anew: one that is damaged again
+// so soon is the disk's doing.
+const remakeEvery = time.Hour
+
+// remake makes one index anew, and says whether it did.
+func (s *Store) remake(ctx context.Context, w *writer, x index) bool {
+	if at, ok := s.mended[x.name]; ok && time.Since(at) < remakeEvery {
+		return false
+	}
+	if s.mended == nil {
+		s.mended = map[string]time.Time{}
+	}
+	s.mended[x.name] = time.Now()
+	s.log.Error("an index of the store is damaged and is made anew from its table: the disk may be damaging files", "index", x.name)
+	err := w.exec(ctx, "REINDEX "+x.name)
+	if code(err) == codeCorrupt { // it cannot even be emptied
+		err = s.replace(ctx, x)
+	}
+	if err != nil {
+		s.log.Error("the index could not be made anew", "index", x.name, "err", err)
+	}
+	return err == nil
+}
+
+// remakeNow makes indexes anew that were found not to say what their tables do,
+// counts what waits again, and says whether it did.
+func (s *Store) remakeNow(ctx context.Context, wrong []string) bool {
+	if s.gate.enter(ctx) != nil {
+		return false
+	}
+	defer s.gate.leave()
+	ctx = context.WithoutCancel(ctx) // see conn
+	w, err := s.writer(ctx)
+	if err != nil {
+		return false
+	}
+	return s.remakeAll(ctx, w, wrong) && s.recount(ctx, w)
+}
+
+// recount counts what waits again after an index was made anew. The caller is in
+// the gate.
+func (s *Store) recount(ctx context.Context, w *writer) bool {
+	err := s.counts.load(ctx, w, s.names)
+	if err != nil {
+		s.failed(nil, err)
+	}
+	return err == nil
 }
 
 // mendEvery is how often who reads may have the indexes looked through.
@@ -80,7 +139,7 @@ func (s *Store) mendNow(ctx context.Context) bool {
 	ctx = context.WithoutCancel(ctx) // see conn
 	w, err := s.writer(ctx)
 	// One that can be read may still not say what its table does.
-	return err == nil && (s.mend(ctx, w, false) || s.mend(ctx, w, true))
+	return err == nil && (s.mend(ctx, w, false) || s.mendWrong(ctx, w) || s.mend(ctx, w, true)) && s.recount(ctx, w)
 }
 
 // replace makes an index anew whose pages cannot be read: its root becomes an

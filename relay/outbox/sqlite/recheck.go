@@ -140,7 +140,7 @@ func (s *Store) foundBeside(ctx context.Context, found error) (mended bool) {
 	if s.closed || s.found != nil {
 		return false
 	}
-	if errors.Is(found, outbox.ErrCorrupt) && s.w != nil && s.mend(ctx, s.w, false) {
+	if errors.Is(found, outbox.ErrCorrupt) && s.w != nil && s.mend(ctx, s.w, false) && s.recount(ctx, s.w) {
 		return true
 	}
 	s.halt(found)

@@ -91,14 +91,16 @@ type Store struct {
 	closed    bool
 	longer    int64 // how long the log may be now, when somebody reads it for long
 
-	found      error           // damage that a check beside has found: nothing is taken any more
-	mended     map[string]bool // indexes that were made anew
-	looked     time.Time       // when who reads last had the indexes looked through
-	disagrees  bool            // an index does not say what its table does: they are made anew
+	found      error                // damage that a check beside has found: nothing is taken any more
+	mended     map[string]time.Time // when indexes were made anew
+	looked     time.Time            // when who reads last had the indexes looked through
+	disagrees  bool                 // an index does not say what its table does: they are made anew
 	rechecking bool
 
-	stop   chan struct{} // closed when the store is being closed
-	beside sync.WaitGroup
+	stop    chan struct{} // closed when the store is being closed
+	audits  sync.WaitGroup
+	audited chan struct{} // closed when the indexes have been looked through
+	beside  sync.WaitGroup
 }
 
 var _ outbox.Store = (*Store)(nil)
@@ -160,7 +162,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	err = s.load(ctx)
-	if code(err) == codeCorrupt && s.mend(ctx, s.w, false) {
+	if code(err) == codeCorrupt && (s.mend(ctx, s.w, false) || s.mendWrong(ctx, s.w)) {
 		err = s.load(ctx)
 	}
 	if err != nil {
@@ -181,6 +183,7 @@ func (s *Store) open(ctx context.Context) error {
 	s.readers = sql.OpenDB(connector)
 	s.readers.SetMaxOpenConns(4)
 	s.readers.SetConnMaxIdleTime(time.Minute)
+	s.auditBeside(ctx)
 	return nil
 }
 
@@ -258,6 +261,7 @@ func (s *Store) Close() error {
 	close(s.stop)
 	s.gate.leave()
 	s.beside.Wait() // what is checked beside comes to the gate once more
+	s.audits.Wait()
 
 	s.gate.wait()
 	defer s.gate.leave()

@@ -1,0 +1,81 @@
+package sqlite
+
+import (
+	"context"
+	"math/bits"
+)
+
+// What waits of an event stands in its row and in an index. Where they differ,
+// the row has witnesses: of each address it goes to, either the delivery waits, or
+// its end stands in the row, or it has a row of its own. If they contradict it, it
+// is the row that is damaged, and what the index lists is sent.
+
+// ownRows is a mask of the addresses of an event that have a row of their own.
+const ownRows = "SELECT coalesce(sum(1 << (address - 1)), 0) FROM deliveries WHERE seq = ? AND address BETWEEN 1 AND 63"
+
+// accountedFor reports whether the row does not contradict itself.
+func (r *row) accountedFor(own int64) bool {
+	waiting, targets, ended := mask(r.waiting), uint64(r.targets), uint64(own) //nolint:gosec // bits
+	for m := targets; m != 0; m &= m - 1 {
+		if id := bits.TrailingZeros64(m) + 1; r.endedAtOnce(int64(id)) {
+			ended |= 1 << (id - 1)
+		}
+	}
+	return waiting&^targets == 0 && waiting&ended == 0 && targets&^(waiting|ended) == 0
+}
+
+// endedAtOnce is whether the first attempt delivered. The row may be damaged.
+func (r *row) endedAtOnce(id int64) bool {
+	if len(r.ends)%endSize != 0 {
+		return false
+	}
+	_, ok := r.first(id)
+	return ok
+}
+
+// blames reports whether an index is whole although the table says something else
+// of an event: the table contradicts itself.
+func (a *auditor) blames(ctx context.Context, x index, seq int64) (whole bool, err error) {
+	if x.name != waitingIndex {
+		return false, nil
+	}
+	q, err := a.conn.prepareOnce("SELECT waiting, targets, ends, ("+ownRows+") FROM events WHERE seq = ?", 2, 4)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = q.s.Close() }() // nothing was written
+	q.args[0].Value, q.args[1].Value = seq, seq
+	found, err := q.row(ctx)
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		a.s.notThere(seq)
+		return false, nil
+	}
+	r := &row{waiting: q.int(0), targets: q.int(1), ends: q.blob(2)}
+	return !r.accountedFor(q.int(3)), nil
+}
+
+// notThere logs, once, that an index lists an event that is not there: the index
+// is damaged, or the event is.
+func (s *Store) notThere(seq int64) {
+	if _, logged := s.quarantine.LoadOrStore(seq, true); !logged {
+		s.log.Warn("an index of the store lists an event that is not there", "index", waitingIndex, "event_id", (&row{seq: seq}).id())
+	}
+}
+
+// differs is told of a delivery that events_waiting lists otherwise than its event
+// says, and reports whether it is not pending at all.
+func (c *claim) differs(ctx context.Context, r *row, id int64) (ended bool, err error) {
+	var own int64
+	if err := c.query(ctx, func(n, _, _ int64, _ string) { own = n },
+		"SELECT ("+ownRows+"), 0, 0, ''", r.seq); err != nil {
+		return false, err
+	}
+	if !r.accountedFor(own) {
+		return false, nil
+	}
+	c.suspect(waitingIndex)
+	return mask(r.waiting)&(1<<(id-1)) == 0, nil
+}
