@@ -80,6 +80,7 @@ func (r *Relay) open(ctx context.Context, cfg *config.Config) error {
 		Observer: r.alarms,
 		Tracer:   r.tracer,
 	})
+	store.WhenMended(r.dispatch.Found) // before Load counts, so that none is missed
 	if err := r.dispatch.Load(ctx); err != nil {
 		return errors.Join(fmt.Errorf("read what waits: %w", err), r.Close())
 	}
