@@ -1,0 +1,95 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// findProbe picks a delivery of a target on hold and tries it: the oldest, and
+// every other time the next in the order of claims. Were it always the oldest,
+// one message that the target cannot take would keep all others waiting until
+// its time is up.
+func (l *lane) findProbe(ctx context.Context) error {
+	q, now, ok := l.query()
+	if !ok {
+		return nil
+	}
+	q.DueBy, q.Limit = whenever(now), 1+len(l.keys)
+	oldest, turn := false, ref{}
+	if l.probes++; l.probes%2 == 1 && !l.oldest.IsZero() {
+		q.BeforeSeq, oldest = event.SeqAt(l.oldest.Add(time.Millisecond)), true
+	} else if l.order != nil {
+		var ok bool
+		if turn, ok = l.nextTurn(&q); !ok {
+			q.AfterSeq, q.Limit = max(0, l.after), q.Limit+probeSearch
+		}
+	}
+	l.mu.Unlock()
+
+	found := false
+	use := func(c claimed) {
+		if turn.seq == 0 || l.stillTurn(turn, &c) {
+			found = l.probeFirst(&c, q.AfterSeq)
+		}
+	}
+	err := l.claim(ctx, q, use)
+	if err == nil && !found && oldest { // it is gone, or the clock went back
+		q.BeforeSeq = 0
+		err = l.claim(ctx, q, use)
+	}
+	if err == nil && !found {
+		l.mu.Lock()
+		l.probeAt, l.stale = now.Add(l.d.cfg.Probe), true // what waits is for recipients that are gone
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// probeSearch is how many deliveries are looked at, for one that need not wait
+// for another.
+const probeSearch = 32
+
+// probeFirst tries the first of those claimed that need not wait for another.
+// When all must, the next probe looks further.
+func (l *lane) probeFirst(c *claimed, after int64) (found bool) {
+	if !l.knows(c) {
+		return false
+	}
+	for i := range c.rows {
+		if l.admit(c.hash(i), &c.rows[i]) {
+			l.startProbe(c.rows[i])
+			return true
+		}
+	}
+	if l.order != nil && l.after == after {
+		l.after = max(l.after, c.last)
+	}
+	return false
+}
+
+func (l *lane) startProbe(p outbox.Pending) {
+	now := l.d.now()
+	switch {
+	case !l.live || l.spec == nil || !l.held() || l.hold.ByHand:
+		return
+	case l.expired(&p, now):
+		l.sweepAt, l.probeAt = now, now.Add(time.Second) // let it die first
+		l.wide.on = l.wide.on || p.Key.Event.Seq() >= l.spec.sweepBefore(now)
+		return
+	case !l.token(now):
+		l.throttled, l.probeAt = false, l.tokenAt
+		return
+	}
+	it, s := newItem(p), l.spec
+	l.take(&p)
+	l.started(p.Key)
+	l.bytes += it.size
+	l.running++
+	l.busy++
+	s.begin()
+	l.probing = true
+	l.d.wg.Go(func() { l.probe(s, it) })
+}
