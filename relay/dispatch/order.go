@@ -89,6 +89,20 @@ func (o *order) begin(r ref) {
 	delete(o.turn, r)
 }
 
+// takeTurn makes it the turn of one that may be tried now, whichever, unless it
+// is that of another already.
+func (o *order) takeTurn() {
+	if len(o.turn) > 0 {
+		return
+	}
+	for r := range o.known {
+		if o.free(r) {
+			o.turn[r] = struct{}{}
+			return
+		}
+	}
+}
+
 // ended notes what has been committed of a delivery: its end, or that it goes on
 // waiting. The one whose turn that makes it is to be fetched.
 func (o *order) ended(r ref, pending bool) {

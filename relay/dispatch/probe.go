@@ -41,11 +41,36 @@ func (l *lane) findProbe(ctx context.Context) error {
 		err = l.claim(ctx, q, use)
 	}
 	if err == nil && !found {
+		found, err = l.probeHead(ctx)
+	}
+	if err == nil && !found {
 		l.mu.Lock()
 		l.probeAt, l.stale = now.Add(l.d.cfg.Probe), true // what waits is for recipients that are gone
 		l.mu.Unlock()
 	}
 	return err
+}
+
+// probeHead tries one of those that all others with their key wait for. In the
+// order of claims it may come after any number of these.
+func (l *lane) probeHead(ctx context.Context) (found bool, err error) {
+	q, now, ok := l.query()
+	if !ok {
+		return false, nil
+	}
+	if l.order != nil {
+		l.order.takeTurn()
+	}
+	turn, ok := l.nextTurn(&q)
+	l.mu.Unlock()
+	if !ok {
+		return false, nil
+	}
+	q.DueBy = whenever(now)
+	err = l.claim(ctx, q, func(c claimed) {
+		found = l.stillTurn(turn, &c) && l.probeFirst(&c, q.AfterSeq)
+	})
+	return found, err
 }
 
 // probeSearch is how many deliveries are looked at, for one that need not wait
