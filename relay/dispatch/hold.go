@@ -82,7 +82,7 @@ func (l *lane) beginHold(h outbox.Hold, probe time.Duration) {
 	h.Since = h.Since.UTC()
 	l.hold, l.holdDirty = h, true
 	l.failures, l.pull, l.probes = 0, 0, 0
-	l.probeWait, l.probeAt = probe, later(h.Since.Add(probe), l.waitUntil)
+	l.probeWait, l.seekWait, l.probeAt = probe, 0, later(h.Since.Add(probe), l.waitUntil)
 	l.dropQueue()
 	l.kick()
 }

@@ -92,6 +92,30 @@ func TestFiveFailuresInARowHoldATargetAndProbesSlowDownToOneAMinute(t *testing.T
 	})
 }
 
+func TestWhatATargetOnHoldCannotBeProbedWithIsLookedForAgainSoon(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		hook := w.target(broken)
+		w.run([]Lane{{Name: "hook", Target: hook}})
+		w.accept("hook")
+		w.with(func() { w.damaged = 1 }) // of each claim: all there is
+		w.pass(time.Minute + 4*time.Second)
+		if n := w.log.lines("cannot be probed"); n != 1 || hook.count() != 1 {
+			t.Errorf("%d lines that the probe was not made, and %d attempts", n, hook.count())
+		}
+		w.with(func() { w.damaged = 0 })
+		w.pass(4 * time.Second)
+		if n := hook.count(); n != 2 {
+			t.Errorf("%d attempts soon after what waits can be read again, want the probe", n)
+		}
+		asked := w.asked()
+		w.with(func() { w.damaged = 1 })
+		w.pass(time.Hour)
+		if n := w.asked() - asked; n > 150 {
+			t.Errorf("%d claims in an hour in which there is nothing to find", n)
+		}
+	})
+}
+
 func TestSuccessOrRejectionInBetweenIsNotFiveFailuresInARow(t *testing.T) {
 	for _, other := range []event.Outcome{event.Delivered, event.Rejected} {
 		inWorld(t, func(t *testing.T, w *world) {

@@ -84,6 +84,7 @@ type lane struct {
 	told       outbox.Hold
 	probeAt    time.Time
 	probeWait  time.Duration
+	seekWait   time.Duration // since nothing was found to probe with; 0: something was
 	probing    bool
 	probes     int // since the hold began
 

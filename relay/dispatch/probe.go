@@ -44,9 +44,7 @@ func (l *lane) findProbe(ctx context.Context) error {
 		found, err = l.probeHead(ctx)
 	}
 	if err == nil && !found {
-		l.mu.Lock()
-		l.probeAt, l.stale = now.Add(l.d.cfg.Probe), true // what waits is for recipients that are gone
-		l.mu.Unlock()
+		l.notFound()
 	}
 	return err
 }
@@ -71,6 +69,22 @@ func (l *lane) probeHead(ctx context.Context) (found bool, err error) {
 		found = l.stillTurn(turn, &c) && l.probeFirst(&c, q.AfterSeq)
 	})
 	return found, err
+}
+
+// notFound has a target on hold for which something waits, but nothing that can
+// be tried, looked at again: soon, for it costs the target nothing, and less often
+// the longer it lasts. What waits is damaged, or for recipients that are gone.
+func (l *lane) notFound() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.held() {
+		return
+	}
+	if l.seekWait == 0 {
+		l.d.log.Warn("target on hold cannot be probed: nothing that waits can be tried", "target", l.name, "count", l.onDisk())
+	}
+	l.seekWait = min(max(2*l.seekWait, againProbe), l.d.cfg.Probe)
+	l.probeAt, l.stale = l.d.now().Add(l.seekWait), true
 }
 
 // probeSearch is how many deliveries are looked at, for one that need not wait
@@ -115,6 +129,6 @@ func (l *lane) startProbe(p outbox.Pending) {
 	l.running++
 	l.busy++
 	s.begin()
-	l.probing = true
+	l.probing, l.seekWait = true, 0
 	l.d.wg.Go(func() { l.probe(s, it) })
 }
