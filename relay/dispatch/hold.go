@@ -20,7 +20,8 @@ type sight struct {
 	newReason bool // it failed, and not for the same reason as before
 	held      bool
 	released  bool
-	heldFor   time.Duration
+	heldFor   time.Duration // when released, or probed in vain
+	nextProbe time.Duration // until then, after one in vain; 0: it was none
 }
 
 // judge draws from an attempt what it says about the target as a whole: whether
@@ -48,6 +49,7 @@ func (l *lane) judge(t *attempt) (seen sight) {
 	case l.held():
 		if t.probe {
 			l.nextProbe(now, res.Outcome)
+			seen.heldFor, seen.nextProbe = age(now, l.hold.Since), l.probeAt.Sub(now)
 		}
 	case res.Outcome == event.Held:
 		l.beginHold(outbox.Hold{Since: now, Reason: res.Reason}, l.d.cfg.Probe)

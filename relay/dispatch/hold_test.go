@@ -92,6 +92,29 @@ func TestFiveFailuresInARowHoldATargetAndProbesSlowDownToOneAMinute(t *testing.T
 	})
 }
 
+func TestEachProbeInVainIsInTheLogWithTheTimeUntilTheNext(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		answer, mend := switched(busy, takes)
+		w.run([]Lane{{Name: "hook", Target: w.target(answer)}})
+		for range 6 {
+			w.accept("hook")
+		}
+		for i, line := range []string{
+			`err=503 held_for=10s next_probe_in=20s`, `err=503 held_for=30s next_probe_in=40s`, `err=503 held_for=1m10s next_probe_in=1m0s`,
+		} {
+			w.pass(firstProbe << i)
+			if n := w.log.lines("still on hold"); n != i+1 || w.log.lines(line) != 1 {
+				t.Errorf("after probe %d there are %d lines, want one more with %s", i+1, n, line)
+			}
+		}
+		mend()
+		w.pass(2 * time.Minute)
+		if n := w.log.lines("still on hold"); n != 3 || w.log.lines("target released") != 1 {
+			t.Errorf("%d lines about probes in vain after the one that was not", n)
+		}
+	})
+}
+
 func TestWhatATargetOnHoldCannotBeProbedWithIsLookedForAgainSoon(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		hook := w.target(broken)

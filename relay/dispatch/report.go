@@ -9,7 +9,8 @@ import (
 )
 
 // report logs an attempt: a failure that repeats once only, so that a target
-// that fails for days does not flood.
+// that fails for days does not flood. A probe in vain is a line of its own, at most
+// one a minute once a hold lasts, so that nobody need wonder whether it came.
 func (l *lane) report(t *attempt, a *outbox.Attempt, seen sight) {
 	log, ctx := l.d.log, l.d.sendCtx
 	level := slog.LevelDebug
@@ -30,6 +31,10 @@ func (l *lane) report(t *attempt, a *outbox.Attempt, seen sight) {
 	}
 	if seen.held {
 		log.ErrorContext(ctx, "target on hold", "target", l.name, "err", t.res.Reason)
+	}
+	if seen.nextProbe > 0 {
+		log.InfoContext(ctx, "target still on hold", "delivery_id", a.Key.String(), "target", l.name, "err", t.res.Reason,
+			"held_for", seen.heldFor.Round(time.Second).String(), "next_probe_in", seen.nextProbe.Round(time.Second).String())
 	}
 	if seen.released {
 		log.InfoContext(ctx, "target released", "target", l.name, "held_for", seen.heldFor.Round(time.Second).String())
