@@ -233,7 +233,7 @@ func (r *relay) drain(t *testing.T) {
 		case n >= 0 && n < least || least < 0:
 			least, since = n, time.Now()
 		case time.Since(since) > 5*time.Minute:
-			t.Fatalf("waited in vain until nothing is pending: %d deliveries are, for five minutes", n)
+			t.Fatalf("waited in vain until nothing is pending: %d deliveries are, for five minutes; the targets:%s", n, r.held())
 		}
 		pause(t.Context(), 5*time.Millisecond)
 	}
@@ -246,6 +246,21 @@ func (r *relay) pending() int {
 		return -1
 	}
 	return s.Pending
+}
+
+// held is what the relay says of each target: since when it is on hold and why,
+// when it is probed, how much waits.
+func (r *relay) held() string {
+	var list struct{ Items []json.RawMessage }
+	if !r.ask("/api/v1/targets", &list) {
+		return " nobody says"
+	}
+	var all strings.Builder
+	fmt.Fprintf(&all, " at %s", time.Now().UTC().Format(time.RFC3339))
+	for _, item := range list.Items {
+		fmt.Fprintf(&all, "\n%s", item)
+	}
+	return all.String()
 }
 
 func (r *relay) ask(path string, into any) bool {
