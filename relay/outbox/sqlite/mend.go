@@ -122,8 +122,12 @@ func (s *Store) recount(ctx context.Context, w *writer) bool {
 	return err == nil
 }
 
-// mendEvery is how often who reads may have the indexes looked through.
-const mendEvery = time.Minute
+const (
+	// mendEvery is how often who reads may have the indexes looked through.
+	mendEvery = time.Minute
+	// justNow is how long ago an index was made anew that is worth reading again.
+	justNow = time.Second
+)
 
 // mendNow is mend for who reads. Where it is not an index that is damaged, it must
 // not look through all of them each time.
@@ -132,6 +136,11 @@ func (s *Store) mendNow(ctx context.Context) bool {
 		return false
 	}
 	defer s.gate.leave()
+	for _, at := range s.mended {
+		if time.Since(at) < justNow { // by somebody else, while the caller read it
+			return true
+		}
+	}
 	if !s.looked.IsZero() && time.Since(s.looked) < mendEvery {
 		return false
 	}

@@ -19,6 +19,7 @@ import (
 func pageOf(t *testing.T, s *Store, name, kind string, nth int) int {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
+	<-s.audited // it reads the log meanwhile
 	if busy, err := s.truncateOnce(ctx); busy || err != nil {
 		t.Fatalf("busy: %v (%v)", busy, err)
 	}
