@@ -73,6 +73,9 @@ func likeAny(expression string) detail {
 	}
 }
 
+// orReferenceToo is for a pattern that a reference does not fit.
+func orReferenceToo(s *jsonschema.Schema) *jsonschema.Schema { return orReference(s) }
+
 func oneOf(words ...string) detail {
 	return func(*jsonschema.Schema) *jsonschema.Schema {
 		s := &jsonschema.Schema{Type: "string"}
@@ -131,6 +134,10 @@ const (
 	signPattern   = `^(whsec_)?[A-Za-z0-9+/]+={0,2}$`
 	listenPattern = `^[^/\s@]*:[0-9]{1,5}$`
 	urlPattern    = `^[hH][tT][tT][pP][sS]?://.+`
+
+	// fieldPattern is a name that an expression can have, and any character beyond ASCII for a letter: \p{L} is not
+	// read by every language that reads JSON Schema.
+	fieldPattern = `^[^\x00-@\[-^\x60{-\x7f][^\x00-/:-@\[-^\x60{-\x7f]*$`
 )
 
 // schemaDetails is what fields demand beyond their type, as far as one value shows it.
@@ -151,9 +158,9 @@ var schemaDetails = map[string]detail{
 		return orReference(s)
 	},
 	"Source.preset":           oneOf(rules.Presets()...),
-	"Source.fields":           both(both(named(`^[\p{L}_][\p{L}\p{Nd}_]*$`), not("payload", "source", "received_at", "event_id", "unmatched")), each(oneOf(fieldTypes...))),
+	"Source.fields":           both(both(named(fieldPattern), not("payload", "source", "received_at", "event_id", "unmatched")), each(oneOf(fieldTypes...))),
 	"Rule.to":                 func(s *jsonschema.Schema) *jsonschema.Schema { s.UniqueItems = true; return s },
-	"BasicAuth.username":      likeAny(`^[^:]+$`),
+	"BasicAuth.username":      both(likeAny(`^[^:]+$`), orReferenceToo),
 	"BasicAuth.password":      likeAny(`^.`),
 	"HeaderAuth.name":         like("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
 	"HeaderAuth.value":        likeAny(`^[^\r\n\x00]+$`),
