@@ -52,10 +52,11 @@ func TestCommandsDoWhatTheirScriptsSay(t *testing.T) {
 			return startHooks(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": ready,
-			"mode":  mode,
-			"slack": slack("slack"),
-			"ops":   slack("ops"),
+			"ready":  ready,
+			"reload": reload,
+			"mode":   mode,
+			"slack":  slack("slack"),
+			"ops":    slack("ops"),
 
 			"eventually": eventually,
 			"capture":    capture,
@@ -77,6 +78,19 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
+}
+
+// reload makes the relay started in the background read its config again.
+func reload(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: reload")
+	}
+	resp, err := http.Post("http://"+ts.Getenv("RELAY_ADMIN_LISTEN")+"/-/reload", "", nil)
+	ts.Check(err)
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		ts.Fatalf("reload: %s", resp.Status)
+	}
 }
 
 // eventually runs invitation-relay again and again until its output matches.

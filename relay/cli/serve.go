@@ -45,21 +45,23 @@ func newServe(w *world) *cobra.Command {
 }
 
 func serve(ctx context.Context, w *world, file string) error {
-	load := func() (*config.Config, error) {
-		cfg, problems := config.Load(file, config.Options{Lookup: w.lookup})
-		return cfg, problems.Err()
-	}
 	cfg, problems := config.Load(file, config.Options{Lookup: w.lookup})
 	if err := unreadable(problems); err != nil {
 		return err
 	}
-	for _, p := range problems {
-		fmt.Fprintln(w.stderr, p)
-	}
 	if problems.Err() != nil {
+		for _, p := range problems {
+			fmt.Fprintln(w.stderr, p)
+		}
 		return errSaid
 	}
 	log, setLevel := newLogger(w.stderr, cfg.Log)
+	logWarnings(log, problems)
+	load := func() (*config.Config, error) {
+		cfg, problems := config.Load(file, config.Options{Lookup: w.lookup})
+		logWarnings(log, problems)
+		return cfg, problems.Err()
+	}
 	r, err := relay.New(ctx, cfg, relay.Options{
 		Load: load, Log: log, Version: version(),
 		Applied: func(cfg *config.Config) { setLevel(cfg.Log) },
@@ -74,6 +76,16 @@ func serve(ctx context.Context, w *world, file string) error {
 	defer down()
 	go reloadOnHangup(up, r, log)
 	return r.Run(ctx)
+}
+
+// logWarnings logs what check would warn of, at the start and at each reload. From
+// here on everything on standard error is the log, which a machine may read.
+func logWarnings(log *slog.Logger, problems config.Problems) {
+	for _, p := range problems {
+		if p.Warning {
+			log.Warn("doubt about the config", "at", fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col), "warning", p.Message, "hint", p.Hint)
+		}
+	}
 }
 
 // reloadOnHangup reads the config again at each SIGHUP. The relay logs how it went.
