@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +42,8 @@ func newBackup(w *world) *cobra.Command {
 			switch {
 			case errors.Is(err, fs.ErrExist):
 				return &failure{code: exitFailed, msg: args[0] + " is there already", hint: "nothing is overwritten: give the copy another name"}
+			case noFolder(err):
+				return &failure{code: exitFailed, msg: "the folder of " + args[0] + " is not there", hint: "mkdir -p " + filepath.Dir(args[0])}
 			case err != nil:
 				return aboutStore("backup", err)
 			}
@@ -58,4 +61,10 @@ func newBackup(w *world) *cobra.Command {
 	setHelp(cmd, backupHelp)
 	cmd.ValidArgsFunction = anyFile
 	return cmd
+}
+
+// noFolder reports whether the copy's folder is not there. Backup names the copy's path, and not the store's.
+func noFolder(err error) bool {
+	_, named := errors.AsType[*fs.PathError](err)
+	return named && errors.Is(err, fs.ErrNotExist)
 }

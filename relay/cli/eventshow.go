@@ -49,7 +49,7 @@ func (p *page) body(e *shownEvent) {
 	how := map[string]string{"full": "body", "masked": "body, masked (--body shows it as it came)"}[e.BodyShown]
 	switch {
 	case e.BodyShown == "erased":
-		p.line("  body      erased: store.retention is over")
+		p.line("  body      erased, by store.retention or by forget")
 	case how != "" && len(e.Body) > 0 && string(e.Body) != "null":
 		p.line("")
 		p.line("%s", p.paint(bold, how))

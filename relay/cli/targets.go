@@ -207,9 +207,15 @@ func (a *adminAPI) aboutTarget(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// withIDs adds to a failure about an id that is not known where ids are found.
+// withIDs adds to a failure about an id that is not known where ids are found,
+// and to one about a target where their names are.
 func (a *adminAPI) withIDs(err error, list string) error {
-	if r, ok := errors.AsType[*refusal](err); ok && r.status == http.StatusNotFound && r.hint == "" {
+	r, ok := errors.AsType[*refusal](err)
+	switch {
+	case !ok || r.status != http.StatusNotFound || r.hint != "" || strings.Contains(r.msg, "did you mean"):
+	case strings.Contains(r.msg, "no such target"):
+		r.hint = a.command("targets list") + " lists them"
+	default:
 		r.hint = a.command(list+" list") + " lists their ids; what is older than store.retention is gone"
 	}
 	return err
