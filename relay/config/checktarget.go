@@ -110,6 +110,25 @@ func (k *checker) settings(at string, t *Target) {
 	})
 	if mistakes == 0 {
 		k.emptied(dot("targets", t.Name), t, of, place)
+		k.forbidden(at, t)
+	}
+}
+
+// forbidden warns of an address to which nothing is ever sent: the target would
+// be on hold from its first event on.
+func (k *checker) forbidden(at string, t *Target) {
+	var urls []string
+	if t.HTTP != nil {
+		urls = []string{".url", t.HTTP.URL.Reveal(), ".proxy", t.HTTP.Proxy.Reveal()}
+	}
+	if t.Slack != nil {
+		urls = []string{".webhook_url", t.Slack.WebhookURL.Reveal(), ".api_url", t.Slack.APIURL}
+	}
+	for i := 0; i < len(urls); i += 2 {
+		if target.Forbidden(urls[i+1]) {
+			k.doubt(at+urls[i], "the address is link-local, a metadata service, unspecified or multicast: nothing is sent there",
+				"private addresses, and this machine's own, may be used")
+		}
 	}
 }
 

@@ -54,6 +54,17 @@ func forbidden(a netip.Addr) bool {
 	return isMetadata(a)
 }
 
+// Forbidden reports whether the host of a URL is written as an address that no
+// target may have. What a name leads to shows only when it is connected to.
+func Forbidden(endpoint string) bool {
+	u, p := parseEndpoint(endpoint)
+	if p != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	return err == nil && forbidden(a)
+}
+
 // isMetadata knows the metadata services of cloud providers outside the
 // link-local range. They hand out credentials to whoever asks.
 func isMetadata(a netip.Addr) bool {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -215,8 +216,16 @@ func parseEndpoint(text string) (*url.URL, *rules.Problem) {
 		return nil, &rules.Problem{Message: "does not begin with http:// or https://", Hint: hint}
 	case u.Hostname() == "":
 		return nil, &rules.Problem{Message: "has no host", Hint: hint}
+	case !isPort(u.Port()):
+		return nil, &rules.Problem{Message: "has a port that is none", Hint: "a port is 1 to 65535; without one it is 80 for http and 443 for https"}
 	}
 	return u, nil
+}
+
+// isPort reports whether a connection can be made to a port, which need not be there.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 // hasExpression reports whether a text has a {{ in it.
