@@ -108,6 +108,11 @@ func (k *checker) settings(at string, t *Target) {
 		}
 		k.foreign(whole, who, line, col, Problem{Message: message, Hint: hint})
 	})
+	if t.HTTP != nil {
+		k.readableFile(at+".tls.ca_file", t.HTTP.TLS.CAFile)
+		k.readableFile(at+".tls.cert_file", t.HTTP.TLS.CertFile)
+		k.readableFile(at+".tls.key_file", t.HTTP.TLS.KeyFile)
+	}
 	if mistakes == 0 {
 		k.emptied(dot("targets", t.Name), t, of, place)
 		k.forbidden(at, t)

@@ -199,7 +199,7 @@ var outOfSight = []string{
 	"rule-name-twice", "rule-to-unknown-target", "rule-to-without-targets", "source-allows-every-address", "source-only-encrypted",
 	"source-open-to-the-network", "source-path-twice", "target-unused", "rules-missing",
 	// what is outside the file
-	"tls-file-missing",
+	"tls-file-missing", "target-tls-file-missing",
 	// how much a text with a unit is, which bits of an address count, names that ignore case
 	"duration-out-of-bounds", "size-too-large", "network-with-host-bits", "header-taken",
 	// how the file is written

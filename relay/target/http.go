@@ -56,15 +56,15 @@ type headerText struct {
 func NewHTTP(name string, c HTTPConfig, d Deps) (*HTTP, error) {
 	h := &HTTP{name: name}
 	if err := h.compile(&c, d); err != nil {
-		return nil, fmt.Errorf("target %s: %w", name, err)
+		return nil, err
 	}
 	tlsConf, err := c.TLS.load()
 	if err != nil {
-		return nil, fmt.Errorf("target %s: %w", name, err)
+		return nil, err
 	}
 	proxy, p := parseProxy(c.Proxy.Reveal())
 	if p != nil {
-		return nil, fmt.Errorf("target %s: proxy %s", name, p.Message)
+		return nil, errors.New("proxy " + p.Message)
 	}
 	through := func(conf *tls.Config) http.RoundTripper {
 		if d.Transport != nil {

@@ -41,11 +41,11 @@ type urlLeaf struct {
 func NewSlack(name string, c SlackConfig, d Deps) (*Slack, error) {
 	s := &Slack{name: name}
 	if err := s.compile(&c, d); err != nil {
-		return nil, fmt.Errorf("target %s: %w", name, err)
+		return nil, err
 	}
 	tlsConf, err := (&ClientTLS{}).load()
 	if err != nil {
-		return nil, fmt.Errorf("target %s: %w", name, err)
+		return nil, err
 	}
 	s.client = newClient(c.Timeout, d.Quick, tlsConf, d.Transport)
 	return s, nil
