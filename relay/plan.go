@@ -112,3 +112,16 @@ func (p *plan) retention(now time.Time) outbox.Retention {
 		},
 	}
 }
+
+// purgeEvery is how often to look for what the retention no longer covers: each
+// hour, and where something is kept for less than that, so often that it is kept
+// no more than twice as long. A minute is the least.
+func (p *plan) purgeEvery() time.Duration {
+	every := min(time.Hour, p.cfg.Store.Retention)
+	for _, s := range p.sources {
+		if s.keep > 0 {
+			every = min(every, s.keep)
+		}
+	}
+	return max(time.Minute, every)
+}

@@ -141,7 +141,7 @@ func waitAny(ctx context.Context, parts []*part) error {
 
 var errEnded = errors.New("unexpectedly")
 
-// upkeep erases what the retention no longer covers, hourly and soon after the start.
+// upkeep erases what the retention no longer covers, again and again and soon after the start.
 func (r *Relay) upkeep(ctx context.Context) error {
 	next := time.NewTimer(time.Minute)
 	defer next.Stop()
@@ -158,6 +158,6 @@ func (r *Relay) upkeep(ctx context.Context) error {
 		case n > 0:
 			r.log.Info("purged", "rows", n)
 		}
-		next.Reset(time.Hour)
+		next.Reset(r.plan.Load().purgeEvery())
 	}
 }
