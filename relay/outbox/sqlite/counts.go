@@ -119,13 +119,24 @@ func (c *counters) read(ctx context.Context, w *writer, n *names) error {
 		})
 }
 
-// WhenMended has f told, from now on, whenever what waits was counted again, since
-// deliveries may be found then that were not: by how many more of each address
-// are pending than Counts had said. f must not block, nor call the store.
+// WhenMended has f told, from now on, whenever what waits was counted again or a
+// delivery was given back to its address, since deliveries may be found then that
+// were not: by how many more of each address are pending than Counts had said. f
+// must not block, nor call the store.
 func (s *Store) WhenMended(f func(more map[outbox.Address]int)) {
 	s.counts.mu.Lock()
 	defer s.counts.mu.Unlock()
 	s.counts.tell = f
+}
+
+// say tells it.
+func (c *counters) say(more map[outbox.Address]int) {
+	c.mu.Lock()
+	tell := c.tell
+	c.mu.Unlock()
+	if tell != nil {
+		tell(more)
+	}
 }
 
 // Pending is how many deliveries are pending, of all addresses. It is cheap.

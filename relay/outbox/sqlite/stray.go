@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/bits"
 	"slices"
+
+	"invitation-relay/relay/outbox"
 )
 
 // A row of deliveries whose address a flipped bit has changed is sent nowhere else:
@@ -159,11 +161,20 @@ func (t *tx) rename(ctx context.Context, r *row, from, to int64) error {
 		return err
 	}
 	if pending != 0 {
-		t.tally(to, 1, 0, 0)
+		t.found(to, 1)
 		if t.s.names.of(kindAddress, from) != "" {
-			t.tally(from, -1, 0, 0)
+			t.found(from, -1)
 		}
 	}
 	t.s.log.Error("a flipped bit in the address of a delivery is mended: the disk may be damaging files", "event_id", r.id())
 	return nil
+}
+
+// found notes that more deliveries of an address are pending than Counts had said.
+func (t *tx) found(address int64, more int) {
+	t.tally(address, more, 0, 0)
+	if t.more == nil {
+		t.more = map[outbox.Address]int{}
+	}
+	t.more[outbox.Address(t.s.names.of(kindAddress, address))] += more
 }

@@ -56,6 +56,12 @@ func TestADeliveryWhoseAddressFlippedIsGivenBackToTheOneItWasFor(t *testing.T) {
 				t.Fatal(err)
 			}
 			s = openStore(t, Config{Path: path, Log: logTo(&log)})
+			told := map[outbox.Address]int{}
+			s.WhenMended(func(more map[outbox.Address]int) {
+				for a, n := range more {
+					told[a] += n
+				}
+			})
 			for range 2 {
 				for i := range 70 {
 					_ = claimed(t, s, outbox.Address(fmt.Sprint("t", i+1)))
@@ -76,6 +82,9 @@ func TestADeliveryWhoseAddressFlippedIsGivenBackToTheOneItWasFor(t *testing.T) {
 			want := 1
 			if c.back {
 				want = 2
+			}
+			if now := c.back && c.state == event.Pending; now != (told[is] == 1) || len(told) > 2 {
+				t.Errorf("told of %v, of one more to %s: want %t", told, is, now)
 			}
 			if n := strings.Count(log.String(), "level=ERROR"); n != want || strings.Count(log.String(), id.String()[:18]) != want {
 				t.Errorf("want %d lines of log:\n%s", want, log.String())

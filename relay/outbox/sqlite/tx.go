@@ -15,13 +15,14 @@ type tx struct {
 	s *Store
 	w *writer
 
-	stored  []*outbox.Entry // in this transaction
-	keys    []keys          // of stored, one by one
-	fresh   map[uint64]int  // dedupe key → index in stored
-	refused []int64         // seqs
-	deltas  []counter       // by address number
-	touched []int64         // address numbers with a delta
-	latest  int64           // see dated
+	stored  []*outbox.Entry        // in this transaction
+	keys    []keys                 // of stored, one by one
+	fresh   map[uint64]int         // dedupe key → index in stored
+	refused []int64                // seqs
+	deltas  []counter              // by address number
+	touched []int64                // address numbers with a delta
+	latest  int64                  // see dated
+	more    map[outbox.Address]int // see found
 
 	journal, ends, verdicts, scratch, sealed []byte
 }
@@ -30,7 +31,7 @@ func (t *tx) reset(w *writer) {
 	t.w, t.latest = w, t.s.latest
 	clear(t.stored)
 	clear(t.fresh)
-	t.stored, t.keys, t.refused = t.stored[:0], t.keys[:0], t.refused[:0]
+	t.stored, t.keys, t.refused, t.more = t.stored[:0], t.keys[:0], t.refused[:0], nil
 	for _, id := range t.touched {
 		t.deltas[id] = counter{}
 	}
@@ -167,6 +168,9 @@ func (s *Store) applied(t *tx) {
 	s.names.keep()
 	s.owed = owed{}
 	s.counts.add(t)
+	if t.more != nil {
+		s.counts.say(t.more)
+	}
 	s.succeeded, s.fault = time.Now(), nil
 	s.latest = t.latest
 	last := s.lastSeq.Load()
