@@ -123,7 +123,7 @@ example: invitation-relay deliveries retry -c relay.yaml --target risk-slack --s
 `
 
 func newDeliveriesRetry(w *world) *cobra.Command {
-	return newDeliveriesChange(w, "retry", "retried", deliveriesRetryHelp, nil)
+	return newDeliveriesChange(w, "retry", "retried", deliveriesRetryHelp, deliveryStates(), nil)
 }
 
 const deliveriesDiscardHelp = `usage: invitation-relay deliveries discard ID…
@@ -139,7 +139,7 @@ example: invitation-relay deliveries discard -c relay.yaml --target old-slack --
 `
 
 func newDeliveriesDiscard(w *world) *cobra.Command {
-	return newDeliveriesChange(w, "discard", "discarded", deliveriesDiscardHelp, func(q url.Values) error {
+	return newDeliveriesChange(w, "discard", "discarded", deliveriesDiscardHelp, []string{"pending", "dead"}, func(q url.Values) error {
 		if q.Get("state") == "" {
 			return wrongUsage("discard needs --state", "--state dead, or --state pending for what still waits")
 		}
@@ -147,7 +147,7 @@ func newDeliveriesDiscard(w *world) *cobra.Command {
 	})
 }
 
-func newDeliveriesChange(w *world, word, past, help string, ready func(url.Values) error) *cobra.Command {
+func newDeliveriesChange(w *world, word, past, help string, states []string, ready func(url.Values) error) *cobra.Command {
 	c := &action{
 		bulk:  bulk{word: word, past: past, one: "delivery", many: "deliveries", path: []string{"deliveries", word}},
 		check: deliveryID, ready: ready,
@@ -161,7 +161,7 @@ func newDeliveriesChange(w *world, word, past, help string, ready func(url.Value
 		},
 	}
 	cmd := c.command(w, word, help)
-	c.filters.addFlags(cmd, deliveryStates()...)
+	c.filters.addFlags(cmd, states...)
 	return cmd
 }
 

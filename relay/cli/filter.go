@@ -6,8 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"invitation-relay/relay/config"
 )
 
 // filterHelp describes the filters that lists and bulk commands share.
@@ -58,10 +61,27 @@ func (f *filters) query() (url.Values, error) {
 	if s := q.Get("state"); s != "" && !slices.Contains(f.states, s) {
 		return nil, wrongUsage(fmt.Sprintf("--state %q is none of them", printable(s)), "one of "+join(f.states))
 	}
+	for _, name := range []string{"since", "until"} {
+		if text := q.Get(name); text != "" && !isMoment(text) {
+			return nil, wrongUsage("--"+name+" is neither a time nor how long ago it was", "write it like 7d, 12h, 2026-11-23 or 2026-11-23T22:30:00Z")
+		}
+	}
 	if f.refused {
 		q.Set("refused", "true")
 	}
 	return q, nil
+}
+
+// isMoment reports whether text is a time, a day, or how long ago something was.
+func isMoment(text string) bool {
+	if _, ok := parseTime(text); ok {
+		return true
+	}
+	if _, err := time.Parse(time.DateOnly, text); err == nil {
+		return true
+	}
+	ago, err := config.ParseDuration(text)
+	return err == nil && ago > 0
 }
 
 // narrow reports whether the filters leave something out beside a state.
