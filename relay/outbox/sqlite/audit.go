@@ -17,7 +17,7 @@ const (
 	auditEvery = time.Minute
 	auditPart  = 50
 	// auditWait is how long the start waits for the first time.
-	auditWait = 100 * time.Millisecond
+	auditWait = 20 * time.Millisecond
 )
 
 // errStopping says that the store is being closed.
@@ -30,7 +30,7 @@ func (s *Store) auditBeside(ctx context.Context) {
 	s.audits.Go(func() {
 		took := s.audit(ctx, time.Now().Add(auditWait))
 		close(s.audited)
-		for s.pause(max(auditEvery, auditPart*took)) {
+		for s.pause(max(s.cfg.every, auditPart*took)) {
 			if s.Pending() > 0 {
 				took = s.audit(ctx, time.Time{})
 			}

@@ -44,7 +44,7 @@ func (c *clocked) now() time.Time { return time.Now().Add(c.gain).UTC() }
 
 func (c *clocked) open() {
 	c.t.Helper()
-	c.Store = openStore(c.t, Config{Path: c.path, Dedupe: time.Hour, Now: c.now})
+	c.Store = openStore(c.t, Config{Path: c.path, Dedupe: time.Hour, Now: c.now, every: 100 * day})
 	c.ids = event.IDs{}
 	c.ids.Floor(c.LastSeq())
 }

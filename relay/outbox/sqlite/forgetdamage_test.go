@@ -125,6 +125,7 @@ func TestWhomOneFlippedBitHidesIsNotCalledForgotten(t *testing.T) {
 }
 
 func TestADamagedPageKeepsNobodyElseFromBeingForgotten(t *testing.T) {
+	racetest.Sequential(t)
 	const n = 300
 	for name, most := range map[string]struct{ damaged, sealed int }{
 		"events": {60, 0}, "journal": {160, 0}, "deliveries": {}, "refused": {0, 90}, "refused_received": {},

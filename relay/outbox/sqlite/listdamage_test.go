@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // othersAreListed: of three events with a delivery each, two at least.
@@ -51,31 +53,58 @@ func TestAFlippedTypeInAnAttemptHidesNoOtherFromLists(t *testing.T) {
 	flipped(t, closed(t, triedOnce(t)), []byte{0x06, 0x09, 0x06, 0x09, 0x01, 0x08, 0x08, 0x08, 0x09, 0x06, 0x0d}, 1, 1, 11, othersAreListed)
 }
 
+// manyCommits makes a store of n events, each with an attempt that failed and a
+// refused one and in a commit of its own, and returns the last event.
+func manyCommits(t *testing.T, n int) (path string, last *event.Event) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "relay.db")
+	s := openStore(t, Config{Path: path})
+	var ids event.IDs
+	for range n {
+		b := &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a", "b")}}
+		last, b.Attempts = b.Entries[0].Event, []outbox.Attempt{again(b.Entries[0], 1)}
+		_, r := canary(&ids, "Jo")
+		b.Refused = []*event.Refused{r}
+		if err := s.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path, last
+}
+
+// copyOf copies a store that is closed.
+func copyOf(t *testing.T, store string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "relay.db")
+	b, err := os.ReadFile(store) //nolint:gosec // the test made it
+	if err == nil {
+		err = os.WriteFile(path, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestADamagedPageHidesFromListsWhatStandsThereOnly(t *testing.T) {
+	racetest.Sequential(t)
+	const n = 600
+	whole, last := manyCommits(t, n)
 	for name, lost := range map[string]struct{ events, deliveries, refused int }{ // at most
 		"events": {30, 60, 0}, "deliveries": {0, 300, 0}, "refused": {0, 0, 90},
 		"attempts": {}, "journal": {}, "deliveries_state": {}, "events_waiting": {}, "refused_received": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log strings.Builder
-			path := filepath.Join(t.TempDir(), "relay.db")
+			path := copyOf(t, whole)
 			s, err := Open(t.Context(), Config{Path: path, Log: logTo(&log)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = s.Close() }() // what it finds then is not looked at here
-			var ids event.IDs
-			const n = 600
-			var entries []*outbox.Entry
-			for range n {
-				b := &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a", "b")}}
-				entries, b.Attempts = append(entries, b.Entries...), []outbox.Attempt{again(b.Entries[0], 1)}
-				_, r := canary(&ids, "Jo")
-				b.Refused = []*event.Refused{r}
-				if err := s.Write(t.Context(), b); err != nil {
-					t.Fatal(err)
-				}
-			}
 			spoil(t, path, pageOf(t, s, name, "leaf", 2), 0xff)
 			for range 2 {
 				for _, f := range []outbox.Filter{{}, {State: "pending"}, {Target: "b"}} {
@@ -89,7 +118,6 @@ func TestADamagedPageHidesFromListsWhatStandsThereOnly(t *testing.T) {
 				if min := n - lost.deliveries; err != nil || len(deliveries) < min || lost.deliveries > 0 && len(deliveries) == n {
 					t.Errorf("%d deliveries, want %d or more (%v)", len(deliveries), min, err)
 				}
-				last := entries[n-1].Event
 				for _, f := range []outbox.Filter{{ID: last.Subject}, {Ticket: last.Ticket}, {Person: last.Person}, {Event: last.ID}} {
 					if events, _, err := s.Events(t.Context(), f); err != nil || len(events) < 1 {
 						t.Errorf("the last, by %+v: %d events (%v)", f, len(events), err)

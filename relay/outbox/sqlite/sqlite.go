@@ -45,6 +45,7 @@ type Config struct {
 	hook  func(point string) error // tests: an error here is an error there
 	pause time.Duration            // between tries to open the file again; 0: 500ms
 	long  int64                    // bytes of a log that is too long; 0: longLog
+	every time.Duration            // between two looks through the indexes; 0: auditEvery
 }
 
 // Store is an outbox.Store in one SQLite file.
@@ -120,6 +121,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.long == 0 {
 		cfg.long = longLog
+	}
+	if cfg.every == 0 {
+		cfg.every = auditEvery
 	}
 	log := cfg.Log
 	if log == nil {

@@ -11,9 +11,11 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 func TestADeliveryWhoseAddressFlippedIsGivenBackToTheOneItWasFor(t *testing.T) {
+	racetest.Sequential(t)
 	for _, c := range []struct {
 		what     string
 		from, to int64 // by number: t2 has 2
