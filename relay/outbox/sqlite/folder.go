@@ -13,7 +13,7 @@ import (
 func makeFolder(folder string, sync func(folder string) error) error {
 	var missing []string
 	for at := filepath.Clean(folder); ; at = filepath.Dir(at) {
-		if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) { // of a drive that is not there
 			break
 		}
 		missing = append(missing, at)
