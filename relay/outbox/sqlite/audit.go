@@ -16,15 +16,17 @@ const (
 	// auditPart of the time.
 	auditEvery = time.Minute
 	auditPart  = 50
-	// auditWait is how long the start waits for the first time.
+	// auditWait is how long the start waits for the first time, which is enough for
+	// auditSoon deliveries that wait.
 	auditWait = 20 * time.Millisecond
+	auditSoon = 5000
 )
 
 // errStopping says that the store is being closed.
 var errStopping = errors.New("the store is being closed")
 
 // auditBeside looks through the indexes until the store is closed, and waits for
-// the first time, but not for long.
+// the first time where that is soon over.
 func (s *Store) auditBeside(ctx context.Context) {
 	s.audited = make(chan struct{})
 	s.audits.Go(func() {
@@ -36,6 +38,9 @@ func (s *Store) auditBeside(ctx context.Context) {
 			}
 		}
 	})
+	if s.Pending() > auditSoon {
+		return
+	}
 	t := time.NewTimer(auditWait)
 	defer t.Stop()
 	select {
