@@ -56,20 +56,18 @@ func (c *counters) add(t *tx) {
 }
 
 // load counts the pending deliveries, in the indexes alone, and reads what was
-// kept of the ended ones. Who is to be told of mending is.
-func (c *counters) load(ctx context.Context, w *writer, n *names) error {
+// kept of the ended ones. It returns by how many more there are of each address
+// than there were.
+func (c *counters) load(ctx context.Context, w *writer, n *names) (more map[outbox.Address]int, err error) {
 	var found counters
 	if err := found.read(ctx, w, n); err != nil {
-		return err
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.by
 	c.by, c.pending = found.by, found.pending
-	if c.tell == nil {
-		return nil
-	}
-	more := map[outbox.Address]int{}
+	more = map[outbox.Address]int{}
 	for id := range int64(max(len(was), len(c.by))) {
 		d := c.at(id).pending
 		if id < int64(len(was)) {
@@ -79,8 +77,7 @@ func (c *counters) load(ctx context.Context, w *writer, n *names) error {
 			more[outbox.Address(name)] = d
 		}
 	}
-	c.tell(more)
-	return nil
+	return more, nil
 }
 
 // read is load for counters that nobody else has. An address that has no name is
@@ -129,7 +126,7 @@ func (s *Store) WhenMended(f func(more map[outbox.Address]int)) {
 	s.counts.tell = f
 }
 
-// say tells it.
+// say tells what WhenMended says.
 func (c *counters) say(more map[outbox.Address]int) {
 	c.mu.Lock()
 	tell := c.tell

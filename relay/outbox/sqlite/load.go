@@ -3,7 +3,10 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
+
+	"invitation-relay/relay/outbox"
 )
 
 // load fills the memory from the file.
@@ -29,7 +32,7 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	err = s.hook("load")
 	if err == nil {
-		err = s.counts.load(ctx, w, s.names)
+		err = s.countAgain(ctx)
 	}
 	if err != nil {
 		return fault("count", err)
@@ -68,4 +71,16 @@ func (s *Store) compareMark(ctx context.Context) error {
 		s.log.Error("commits are missing since the last run: the store was damaged, or an older copy was put in its place", "commits", lost)
 	}
 	return nil
+}
+
+// countAgain counts what waits when the file is opened. After a commit that failed
+// and stands all the same it may find fewer than before: of these whoever records
+// them does so again, and learns of it then.
+func (s *Store) countAgain(ctx context.Context) error {
+	more, err := s.counts.load(ctx, s.w, s.names)
+	maps.DeleteFunc(more, func(_ outbox.Address, n int) bool { return n < 0 })
+	if len(more) > 0 {
+		s.counts.say(more)
+	}
+	return err
 }

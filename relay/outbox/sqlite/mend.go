@@ -115,11 +115,13 @@ func (s *Store) remakeNow(ctx context.Context, wrong []string) bool {
 // recount counts what waits again after an index was made anew. The caller is in
 // the gate.
 func (s *Store) recount(ctx context.Context, w *writer) bool {
-	err := s.counts.load(ctx, w, s.names)
+	more, err := s.counts.load(ctx, w, s.names)
 	if err != nil {
 		s.failed(nil, err)
+		return false
 	}
-	return err == nil
+	s.counts.say(more)
+	return true
 }
 
 const (
