@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"invitation-relay/relay/event"
 )
 
 const (
@@ -102,4 +104,53 @@ func (w *writer) emptyLog(ctx context.Context, within time.Duration) (busy bool,
 		err = e
 	}
 	return busy, err
+}
+
+// truncateWAL empties the WAL, which still has what was erased. Most of that is
+// done beside the writer; the last step is tried while nobody reads, and left
+// to the next time when somebody always does.
+func (s *Store) truncateWAL(ctx context.Context, tries int) error {
+	c, err := dial(s.cfg.Path, "")
+	if err != nil {
+		return fault("checkpoint", err)
+	}
+	_, err = c.value(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(PASSIVE)")
+	if e := c.close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fault("checkpoint", err)
+	}
+	for range tries {
+		busy, err := s.truncateOnce(ctx)
+		if err != nil || !busy {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return errReadAllTheTime
+}
+
+// errReadAllTheTime says that what was erased is still in the WAL.
+var errReadAllTheTime = fmt.Errorf("%w: what was erased is still in the write-ahead log: somebody reads all the time", event.ErrUnavailable)
+
+func (s *Store) truncateOnce(ctx context.Context) (busy bool, err error) {
+	if err := s.gate.enter(ctx); err != nil {
+		return false, fault("checkpoint", err)
+	}
+	defer s.gate.leave()
+	ctx = context.WithoutCancel(ctx)
+	w, err := s.writer(ctx)
+	if err != nil {
+		return false, err
+	}
+	if busy, err = w.emptyLog(ctx, 0); err != nil { // a reader must not hold up who accepts
+		s.failed(nil, err)
+		return false, fault("checkpoint", err)
+	}
+	return busy, nil
 }
