@@ -34,7 +34,7 @@ func (b *brake) pass(key string, now time.Time) (held int, ok bool) {
 		b.keys[key] = &braked{since: now}
 		return 0, true
 	}
-	if d := now.Sub(k.since); d >= 0 && d < brakeFor {
+	if now.Sub(k.since).Abs() < brakeFor { // of two events at once the later may come first
 		k.held++
 		return 0, false
 	}

@@ -19,5 +19,7 @@ func TestBrakeLetsOneLineAMinuteThroughForEachKeyAndCountsTheRest(t *testing.T) 
 	step("b", time.Second, 0, true)
 	step("a", 59*time.Second, 0, false)
 	step("a", time.Minute, 2, true)
+	step("a", time.Minute-time.Millisecond, 0, false) // it was received before the last one
+	step("a", 2*time.Minute, 1, true)
 	step("a", -time.Hour, 0, true) // a clock that went back keeps nobody silent
 }
