@@ -3,7 +3,6 @@ package cli_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -17,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"invitation-relay/relay/cli"
+	"invitation-relay/relay/relaytest"
 )
 
 // The scripts in testdata/script are the tests of the commands, and show how
@@ -47,8 +47,9 @@ func TestCommandsDoWhatTheirScriptsSay(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv(repository, root)
 			e.Setenv("REPOSITORY", root)
-			e.Setenv("RELAY_LISTEN", freePort(t))
-			e.Setenv("RELAY_ADMIN_LISTEN", freePort(t))
+			listen, admin := relaytest.TwoPorts(t)
+			e.Setenv("RELAY_LISTEN", listen)
+			e.Setenv("RELAY_ADMIN_LISTEN", admin)
 			return startHooks(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -143,14 +144,4 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
 		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

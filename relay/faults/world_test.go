@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"invitation-relay/relay/relaytest"
 )
 
 // length is what RELAY_FAULTS asks for.
@@ -128,7 +129,7 @@ func newRelay(t *testing.T, sink string, s settings) *relay {
 		s.targets = []string{"steady"}
 	}
 	r := &relay{settings: s, config: filepath.Join(dir, "relay.yaml")}
-	listen, admin := freePort(t), freePort(t)
+	listen, admin := relaytest.TwoPorts(t)
 	r.url, r.admin = "http://"+listen+"/hook", "http://"+admin
 	var yaml strings.Builder
 	fmt.Fprintf(&yaml, "server: {listen: %q}\nadmin: {listen: %q}\nstore: {url: \"sqlite:%s\", max_pending: 2000000}\nsources: {load: {path: /hook}}\n", listen, admin, s.store)
@@ -321,14 +322,4 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
