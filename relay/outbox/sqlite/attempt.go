@@ -132,9 +132,13 @@ func (t *tx) delivery(ctx context.Context, r *row, id int64) (d *delivery, hasRo
 	case err != nil:
 		return nil, false, err
 	case found:
-		return &delivery{
+		d = &delivery{
 			state: event.State(q.int(0)), attempts: q.int(1), outcome: q.int(2), status: q.int(3), reason: q.text(4), //nolint:gosec // as it was written
-		}, true, nil
+		}
+		if q.int(5) != 0 {
+			err = t.s.mendRows(ctx, t.w)
+		}
+		return d, true, err
 	case id > maxBit || r.targets&(1<<(id-1)) == 0:
 		return nil, false, nil
 	case r.waiting&(1<<(id-1)) != 0:

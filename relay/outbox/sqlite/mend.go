@@ -91,6 +91,9 @@ func (s *Store) remake(ctx context.Context, w *writer, x index) bool {
 	if code(err) == codeCorrupt { // it cannot even be emptied
 		err = s.replace(ctx, x)
 	}
+	if err == nil && x.table == "deliveries" { // what it said of them is gone
+		err = s.mendRows(ctx, w)
+	}
 	if err != nil {
 		s.log.Error("the index could not be made anew", "index", x.name, "err", err)
 	}

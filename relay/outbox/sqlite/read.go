@@ -53,7 +53,7 @@ func (l *loader) prepare(ctx context.Context) (err error) {
 	if l.events, err = l.tx.PrepareContext(ctx, l.selects()+" WHERE seq = ?"); err != nil {
 		return err
 	}
-	l.rows, err = l.tx.PrepareContext(ctx, `SELECT address, state, attempts, next_at, finished_at, outcome, status, reason
+	l.rows, err = l.tx.PrepareContext(ctx, `SELECT address, `+stateNow+`, attempts, next_at, finished_at, outcome, status, reason
 		FROM deliveries WHERE seq = ?`)
 	return err
 }

@@ -93,7 +93,7 @@ func (v *salvage) deliveries(ctx context.Context, r *row) map[int64]delivery {
 	for _, id := range r.beyond() {
 		rows[id] = delivery{}
 	}
-	_ = v.each(ctx, "SELECT address, state, attempts, next_at, finished_at, outcome, status, reason FROM deliveries WHERE seq = ?", 8, func(q *stmt) {
+	_ = v.each(ctx, "SELECT address, "+stateNow+", attempts, next_at, finished_at, outcome, status, reason FROM deliveries WHERE seq = ?", 8, func(q *stmt) {
 		if q.int(1) > int64(event.Discarded) || v.names.of(kindAddress, q.int(0)) == "" || !r.goesTo(q.int(0), v.unlistedTo) {
 			return // damaged
 		}

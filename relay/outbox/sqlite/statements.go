@@ -88,7 +88,7 @@ func (w *writer) forDeliveries() []statement {
 		{&w.endFirst, 5, 0, endFirstSQL},
 		{&w.readEvent, 1, 5, "SELECT rnd, waiting, retrying, targets, ends FROM events WHERE seq = ?"},
 		{&w.setEvent, 4, 0, "UPDATE events SET waiting = ?, retrying = ?, finished_at = ? WHERE seq = ?"},
-		{&w.readDelivery, 2, 5, "SELECT state, attempts, outcome, status, reason FROM deliveries WHERE seq = ? AND address = ?"},
+		{&w.readDelivery, 2, 6, "SELECT " + stateNow + ", attempts, outcome, status, reason, " + notWritten + " FROM deliveries WHERE seq = ? AND address = ?"},
 		{&w.putDelivery, 9, 0, `INSERT INTO deliveries (seq, address, state, attempts, next_at, finished_at, outcome, status, reason)
 			VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (seq, address) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
 			next_at = excluded.next_at, finished_at = excluded.finished_at, outcome = excluded.outcome, status = excluded.status, reason = excluded.reason`},
@@ -111,7 +111,7 @@ func (w *writer) forPurge() []statement {
 		{&w.setMeta, 2, 0, "UPDATE meta SET v = ? WHERE k = ?"},
 		{&w.seqsAfter, 2, 2, "SELECT seq, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?"},
 		{&w.readFinished, 1, 3, "SELECT finished_at, targets, received_at FROM events WHERE seq = ?"},
-		{&w.readStates, 1, 2, "SELECT address, state FROM deliveries WHERE seq = ?"},
+		{&w.readStates, 1, 2, "SELECT address, " + stateNow + " FROM deliveries WHERE seq = ?"},
 		{&w.purgeRefused, 4, 0, `DELETE FROM refused WHERE seq IN (SELECT seq FROM refused WHERE source = ?1 AND (received_at < ?2
 			OR seq NOT IN (SELECT seq FROM refused WHERE source = ?1 ORDER BY received_at DESC, seq DESC LIMIT ?3)) LIMIT ?4)`},
 		{&w.deleteJournal, 1, 0, "DELETE FROM journal WHERE n <= ?"},

@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"invitation-relay/relay/event"
+	"invitation-relay/relay/outbox"
+)
+
+// tableOnly changes rows of deliveries as a flipped bit does: the indexes keep what
+// they had.
+func tableOnly(t *testing.T, path, set string) {
+	t.Helper()
+	for _, text := range []string{
+		`PRAGMA writable_schema=ON; CREATE TABLE x (seq INTEGER NOT NULL, address INTEGER NOT NULL, state INTEGER NOT NULL,
+			attempts, next_at, finished_at, outcome, status, reason, PRIMARY KEY (seq, address)) WITHOUT ROWID;
+			UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'deliveries') WHERE name = 'x'`,
+		"UPDATE x SET " + set + "; PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE name = 'x'",
+	} {
+		c, err := open(uri(path, "_dqs=0&_error_rc=1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.exec(context.WithoutCancel(t.Context()), text); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// flippedRow is a store in which an event goes to a, b and c, was delivered to c,
+// failed for b and is due, and in whose table b's row is then changed.
+func flippedRow(t *testing.T, set string, log *strings.Builder) (*Store, *outbox.Entry) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "relay.db")
+	s := openStore(t, Config{Path: path, Log: logTo(log), pause: time.Nanosecond})
+	<-s.audited
+	var ids event.IDs
+	e := newEntry(&ids, "a", "b", "c")
+	write(t, s, e)
+	done := arrived(e, 1)
+	done.Key.Address = "c"
+	if err := s.Write(t.Context(), &outbox.Batch{Attempts: []outbox.Attempt{again(e, 3), done}}); err != nil {
+		t.Fatal(err)
+	}
+	tableOnly(t, path, set+" WHERE address = 2")
+	return s, e
+}
+
+// arrived is the nth attempt for b, which delivers.
+func arrived(e *outbox.Entry, number int) outbox.Attempt {
+	a := again(e, number)
+	a.State, a.Outcome, a.NextAt = event.Done, event.Delivered, time.Time{}
+	return a
+}
+
+func TestADeliveryWhoseRowCannotBeTrueIsSentOnceAndMended(t *testing.T) {
+	for _, set := range []string{"state = 1", "state = 2", "state = 64"} {
+		for _, remade := range []bool{false, true} {
+			var log strings.Builder
+			s, e := flippedRow(t, set, &log)
+			ctx := context.WithoutCancel(t.Context())
+			s.audit(ctx, time.Now().Add(time.Hour))
+			if log.Len() > 0 {
+				t.Errorf("%s: an index is blamed:\n%s", set, log.String())
+			}
+			if remade && !s.remakeNow(ctx, []string{dueIndex}) {
+				t.Errorf("%s: the index is not made anew", set)
+			}
+			if d, err := s.Delivery(t.Context(), outbox.Key{Event: e.Event.ID, Address: "b"}); err != nil || d.State != event.Pending {
+				t.Errorf("%s: %+v, %v", set, d, err)
+			}
+			sent := 0
+			for i := range 3 {
+				if len(claimed(t, s, "b")) == 0 {
+					break
+				}
+				sent++
+				if err := s.Write(t.Context(), &outbox.Batch{Attempts: []outbox.Attempt{arrived(e, 4+i)}}); err != nil {
+					t.Errorf("%s: %v", set, err)
+				}
+			}
+			if counts, err := s.Counts(t.Context()); err != nil || sent != 1 || s.Pending() != 1 || counts["b"].Pending != 0 || counts["b"].Delivered != 1 {
+				t.Errorf("%s, index made anew: %t: sent %d times, %d pending, %+v, %v", set, remade, sent, s.Pending(), counts["b"], err)
+			}
+			if strings.Count(log.String(), "rows=1") != 1 {
+				t.Errorf("%s: want it told once:\n%s", set, log.String())
+			}
+		}
+	}
+}
