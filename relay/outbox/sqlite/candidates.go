@@ -99,12 +99,12 @@ func (c *claim) listed(index string, d candidate, only int64) candidate {
 // tried finds deliveries that are due again, in the order they became so, or
 // below a seq in the order of their events: each is an order of an index.
 func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err error) {
-	index, text := dueIndex, `SELECT x.seq, CASE WHEN `+onlyListed+` THEN -1 ELSE t.attempts END, x.next_at, t.reason
+	index, text := dueIndex, `SELECT x.seq, CASE WHEN `+onlyListed+` THEN -1 ELSE max(0, t.attempts) END, x.next_at, t.reason
 		FROM deliveries x INDEXED BY deliveries_due LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address
 		WHERE x.state = 0 AND x.address = ? AND x.next_at > 0 AND x.next_at <= ? AND x.seq > ? AND x.seq < ? ORDER BY x.next_at LIMIT ?`
 	byDue := func(a, b candidate) int { return cmp.Compare(a.nextAt, b.nextAt) }
 	if c.before != math.MaxInt64 {
-		index, text = stateIndex, `SELECT x.seq, CASE WHEN `+onlyListed+` THEN -1 ELSE t.attempts END, t.next_at, t.reason
+		index, text = stateIndex, `SELECT x.seq, CASE WHEN `+onlyListed+` THEN -1 ELSE max(0, t.attempts) END, t.next_at, t.reason
 			FROM deliveries x INDEXED BY deliveries_state LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address
 			WHERE x.state = 0 AND x.address = ? AND (`+onlyListed+` OR t.next_at > 0 AND t.next_at <= ?) AND x.seq > ? AND x.seq < ?
 			ORDER BY x.seq LIMIT ?`

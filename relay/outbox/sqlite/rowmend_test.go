@@ -95,3 +95,33 @@ func TestADeliveryWhoseRowCannotBeTrueIsSentOnceAndMended(t *testing.T) {
 		}
 	}
 }
+
+func TestADeliveryWhoseRowHasANegativeNumberIsSentAndNoIndexIsBlamed(t *testing.T) {
+	for _, set := range []string{"attempts = -125"} {
+		for _, remade := range []bool{false, true} {
+			var log strings.Builder
+			s, e := flippedRow(t, set, &log)
+			ctx := context.WithoutCancel(t.Context())
+			s.audit(ctx, time.Now().Add(time.Hour))
+			if log.Len() > 0 {
+				t.Errorf("%s: an index is blamed:\n%s", set, log.String())
+			}
+			if remade && !s.remakeNow(ctx, []string{dueIndex}) {
+				t.Errorf("%s: the index is not made anew", set)
+			}
+			for _, before := range []int64{0, 1 << 62} {
+				q := outbox.Query{Addresses: []outbox.Address{"b"}, DueBy: time.Now().Add(time.Hour), Limit: 100, BeforeSeq: before}
+				if due, _, err := s.Claim(t.Context(), q); err != nil || len(due) != 1 {
+					t.Errorf("%s, before %d: %+v, %v", set, before, due, err)
+				}
+			}
+			b := &outbox.Batch{Attempts: []outbox.Attempt{arrived(e, 4)}}
+			if err := s.Write(t.Context(), b); err != nil {
+				t.Errorf("%s: %v", set, err)
+			}
+			if n := len(claimed(t, s, "b")); n != 0 || s.Pending() != 1 {
+				t.Errorf("%s: sent once and claimed %d times, %d pending", set, n, s.Pending())
+			}
+		}
+	}
+}
