@@ -106,14 +106,14 @@ func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err err
 	if c.before != math.MaxInt64 {
 		index, text = stateIndex, `SELECT x.seq, CASE WHEN `+onlyListed+` THEN -1 ELSE max(0, t.attempts) END, t.next_at, t.reason
 			FROM deliveries x INDEXED BY deliveries_state LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address
-			WHERE x.state = 0 AND x.address = ? AND (`+onlyListed+` OR t.next_at > 0 AND t.next_at <= ?) AND x.seq > ? AND x.seq < ?
+			WHERE x.state = 0 AND x.address = ? AND (`+onlyListed+` OR (t.next_at <> 0 OR t.attempts <> 0) AND t.next_at <= ?) AND x.seq > ? AND x.seq < ?
 			ORDER BY x.seq LIMIT ?`
 		byDue = func(a, b candidate) int { return cmp.Compare(a.seq, b.seq) }
 	}
 	for _, id := range c.all {
 		n := len(list)
 		err := c.query(ctx, func(seq, attempts, nextAt int64, reason string) {
-			d := candidate{seq: seq, address: id, attempts: max(0, attempts), nextAt: nextAt, reason: reason}
+			d := candidate{seq: seq, address: id, attempts: max(0, attempts), nextAt: max(1, nextAt), reason: reason}
 			list = append(list, c.listed(index, d, min(0, attempts)))
 		}, text, id, c.due, c.triedAfter, c.before, limit)
 		if code(err) == codeCorrupt {

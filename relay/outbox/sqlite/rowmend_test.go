@@ -97,7 +97,7 @@ func TestADeliveryWhoseRowCannotBeTrueIsSentOnceAndMended(t *testing.T) {
 }
 
 func TestADeliveryWhoseRowHasANegativeNumberIsSentAndNoIndexIsBlamed(t *testing.T) {
-	for _, set := range []string{"attempts = -125"} {
+	for _, set := range []string{"attempts = -125", "next_at = next_at | 1 << 63", "next_at = 0"} {
 		for _, remade := range []bool{false, true} {
 			var log strings.Builder
 			s, e := flippedRow(t, set, &log)
