@@ -119,21 +119,21 @@ func (a *auditor) batch(ctx context.Context, x index, q *stmt) (n int, whole boo
 		return 0, false, err
 	}
 	defer func() { err = errors.Join(err, a.conn.exec(ctx, "ROLLBACK")) }()
-	var differ []int64
+	var differ [][3]int64
 	err = q.each(ctx, func() error {
 		n++
 		for i := range q.args {
 			q.args[i].Value = q.int(i)
 		}
 		if q.int(3) != 0 {
-			differ = append(differ, q.int(len(q.args)-1))
+			differ = append(differ, [3]int64{q.int(0), q.int(1), q.int(2)})
 		}
 		return a.step()
 	})
 	whole = true
-	for _, seq := range differ {
+	for _, key := range differ {
 		if err == nil && whole {
-			whole, err = a.blames(ctx, x, seq)
+			whole, err = a.blames(ctx, x, key)
 		}
 	}
 	return n, whole, err

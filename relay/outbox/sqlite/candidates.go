@@ -65,13 +65,26 @@ func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
 	return list[:n], nil
 }
 
-// onlyListed is 1 of a row x of an index that its table has no pending t for. A
-// delivery that has ended has a time of that: else its state is damaged.
-const onlyListed = "t.seq IS NULL OR t.state <> 0 AND t.finished_at <> 0"
+// onlyListed is of a row x of deliveries_due or deliveries_state that the table t
+// does not have, or not as pending, 1, and 2 where the other index has it too: then
+// it is the table that is damaged. Else it is 0. A delivery that has ended has a
+// time of that: else its state is damaged.
+func onlyListed(index string) string {
+	return "(CASE WHEN t.seq IS NULL THEN 1 + " + otherLists(index, "0") + " ELSE t.state <> 0 AND t.finished_at <> 0 END)"
+}
+
+// otherLists is whether the other index of deliveries has a row x of one as well.
+// In deliveries_due that is not one step, but all of an address.
+func otherLists(index, state string) string {
+	if index == dueIndex {
+		return "EXISTS (SELECT 1 FROM deliveries y INDEXED BY deliveries_state WHERE y.state = " + state + " AND y.address = x.address AND y.seq = x.seq)"
+	}
+	return "(" + state + " = 0 AND EXISTS (SELECT 1 FROM deliveries y INDEXED BY deliveries_due WHERE y.state = 0 AND y.address = x.address AND y.seq = x.seq))"
+}
 
 // freshBeyond finds deliveries never tried of an address without a bit.
 func (c *claim) freshBeyond(ctx context.Context, id int64) (list []candidate, err error) {
-	text := `SELECT x.seq, ` + onlyListed + `, 0, '' FROM deliveries x INDEXED BY deliveries_due
+	text := `SELECT x.seq, ` + onlyListed(dueIndex) + `, 0, '' FROM deliveries x INDEXED BY deliveries_due
 		LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address
 		WHERE x.state = 0 AND x.address = ? AND x.next_at = 0 AND x.seq > ? AND x.seq < ? ORDER BY x.seq LIMIT ?`
 	find := func(text string) error {
@@ -87,11 +100,14 @@ func (c *claim) freshBeyond(ctx context.Context, id int64) (list []candidate, er
 	return list, err
 }
 
-// listed is a candidate of an index that only that may have.
+// listed is a candidate of an index that only that may have: see onlyListed.
 func (c *claim) listed(index string, d candidate, only int64) candidate {
-	if only != 0 {
-		d.damaged = true
+	d.damaged = only > 0
+	switch only {
+	case 1:
 		c.suspect(index)
+	case 2:
+		c.s.lostRow(d.seq)
 	}
 	return d
 }
@@ -99,14 +115,14 @@ func (c *claim) listed(index string, d candidate, only int64) candidate {
 // tried finds deliveries that are due again, in the order they became so, or
 // below a seq in the order of their events: each is an order of an index.
 func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err error) {
-	index, text := dueIndex, `SELECT x.seq, CASE WHEN `+onlyListed+` THEN -1 ELSE max(0, t.attempts) END, x.next_at, t.reason
+	index, text := dueIndex, `SELECT x.seq, iif(`+onlyListed(dueIndex)+`, -`+onlyListed(dueIndex)+`, max(0, t.attempts)), x.next_at, t.reason
 		FROM deliveries x INDEXED BY deliveries_due LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address
 		WHERE x.state = 0 AND x.address = ? AND x.next_at > 0 AND x.next_at <= ? AND x.seq > ? AND x.seq < ? ORDER BY x.next_at LIMIT ?`
 	byDue := func(a, b candidate) int { return cmp.Compare(a.nextAt, b.nextAt) }
 	if c.before != math.MaxInt64 {
-		index, text = stateIndex, `SELECT x.seq, CASE WHEN `+onlyListed+` THEN -1 ELSE max(0, t.attempts) END, t.next_at, t.reason
+		index, text = stateIndex, `SELECT x.seq, iif(`+onlyListed(stateIndex)+`, -`+onlyListed(stateIndex)+`, max(0, t.attempts)), t.next_at, t.reason
 			FROM deliveries x INDEXED BY deliveries_state LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address
-			WHERE x.state = 0 AND x.address = ? AND (`+onlyListed+` OR (t.next_at <> 0 OR t.attempts <> 0) AND t.next_at <= ?) AND x.seq > ? AND x.seq < ?
+			WHERE x.state = 0 AND x.address = ? AND (`+onlyListed(stateIndex)+` OR (t.next_at <> 0 OR t.attempts <> 0) AND t.next_at <= ?) AND x.seq > ? AND x.seq < ?
 			ORDER BY x.seq LIMIT ?`
 		byDue = func(a, b candidate) int { return cmp.Compare(a.seq, b.seq) }
 	}
@@ -114,7 +130,7 @@ func (c *claim) tried(ctx context.Context, limit int) (list []candidate, err err
 		n := len(list)
 		err := c.query(ctx, func(seq, attempts, nextAt int64, reason string) {
 			d := candidate{seq: seq, address: id, attempts: max(0, attempts), nextAt: max(1, nextAt), reason: reason}
-			list = append(list, c.listed(index, d, min(0, attempts)))
+			list = append(list, c.listed(index, d, max(0, -attempts)))
 		}, text, id, c.due, c.triedAfter, c.before, limit)
 		if code(err) == codeCorrupt {
 			list, err = c.oneByOne(ctx, list[:n], id, limit)

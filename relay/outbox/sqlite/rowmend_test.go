@@ -125,3 +125,28 @@ func TestADeliveryWhoseRowHasANegativeNumberIsSentAndNoIndexIsBlamed(t *testing.
 		}
 	}
 }
+
+// c was delivered at once: it has no row.
+func TestARowThatFlippedToAnotherTargetOfItsEventIsSentToNeitherAndNoIndexIsBlamed(t *testing.T) {
+	for _, order := range []string{"claimed", "swept", "looked through"} {
+		var log strings.Builder
+		s, e := flippedRow(t, "address = 3", &log)
+		q := outbox.Query{Addresses: []outbox.Address{"b", "c"}, DueBy: time.Now().Add(time.Hour), Limit: 100}
+		if order == "swept" {
+			q.BeforeSeq = 1 << 62
+		}
+		for range 2 {
+			if order == "looked through" {
+				s.audit(context.WithoutCancel(t.Context()), time.Now().Add(time.Hour))
+			} else if due, _, err := s.Claim(t.Context(), q); err != nil || len(due) > 0 {
+				t.Errorf("%s: %+v, %v", order, due, err)
+			}
+		}
+		if _, told := s.strays.Load(e.Event.ID.Seq()); !told {
+			t.Errorf("%s: it is not given back", order)
+		}
+		if strings.Count(log.String(), "level=") != 1 || !strings.Contains(log.String(), "does not have its row") {
+			t.Errorf("%s: want one error, of no index:\n%s", order, log.String())
+		}
+	}
+}

@@ -34,16 +34,17 @@ func (r *row) endedAtOnce(id int64) bool {
 }
 
 // blames reports whether an index is whole although the table says something else
-// of an event: the table contradicts itself.
-func (a *auditor) blames(ctx context.Context, x index, seq int64) (whole bool, err error) {
+// of a row of it: the table contradicts itself, or the other index.
+func (a *auditor) blames(ctx context.Context, x index, key [3]int64) (whole bool, err error) {
 	if x.name != waitingIndex {
-		return false, nil
+		return a.lost(ctx, x, key)
 	}
 	q, err := a.conn.prepareOnce("SELECT waiting, targets, ends, ("+ownRows+") FROM events WHERE seq = ?", 2, 4)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = q.s.Close() }() // nothing was written
+	seq := key[1]
 	q.args[0].Value, q.args[1].Value = seq, seq
 	found, err := q.row(ctx)
 	if err != nil {
@@ -55,6 +56,31 @@ func (a *auditor) blames(ctx context.Context, x index, seq int64) (whole bool, e
 	}
 	r := &row{waiting: q.int(0), targets: q.int(1), ends: q.blob(2)}
 	return !r.accountedFor(q.int(3)), nil
+}
+
+// lost is blames for what lists deliveries: each of its indexes is a witness of
+// where a delivery is to go. What both have and the table has not is its damage.
+func (a *auditor) lost(ctx context.Context, x index, key [3]int64) (bool, error) {
+	state, address := key[0], key[1]
+	if x.name == dueIndex {
+		state, address = 0, key[0]
+	}
+	n, err := count(ctx, a.conn, "SELECT t.seq IS NULL AND "+otherLists(x.name, "x.state")+` FROM (SELECT ? AS state, ? AS address, ? AS seq) x
+		LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address`, state, address, key[2])
+	if n == 0 || err != nil {
+		return false, err
+	}
+	a.s.lostRow(key[2])
+	return true, nil
+}
+
+// lostRow is told of an event of which the table has not a row that both indexes
+// of deliveries have: a flipped bit has made it another one's.
+func (s *Store) lostRow(seq int64) {
+	if _, reported := s.quarantine.LoadOrStore(-seq, true); !reported {
+		s.log.Error("a delivery is damaged and is not sent: its table does not have its row", "event_id", (&row{seq: seq}).id())
+		s.strayed(seq)
+	}
 }
 
 // notThere logs, once, that an index lists an event that is not there: the index
