@@ -16,7 +16,7 @@ type candidate struct {
 	seq, address, attempts, nextAt int64
 	reason                         string
 	waiting                        int64 // as events_waiting has it; 0: another index lists it
-	damaged                        bool  // only an index has it
+	damaged                        bool  // not to be sent, and reported: only an index has it, or its row cannot be read
 }
 
 // find finds what may be claimed, in its order.
@@ -105,7 +105,7 @@ func (c *claim) listed(index string, d candidate, only int64) candidate {
 	d.damaged = only > 0
 	switch only {
 	case 1:
-		c.suspect(index)
+		c.leaveOut(index, d.seq, d.address)
 	case 2:
 		c.s.lostRow(d.seq)
 	}

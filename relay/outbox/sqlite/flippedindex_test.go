@@ -245,11 +245,33 @@ func TestWhatOnlyAnIndexListsIsNotSentAndTheIndexIsMadeAnewAtOnce(t *testing.T) 
 	}
 }
 
-func TestWhatOnlyAnIndexListsIsNotSentWhereItWasMadeAnewJustBefore(t *testing.T) {
-	s := flippedOpen(t, waitingIndex, 2, 4+7, 3, io.Discard)
-	s.mended = map[string]time.Time{waitingIndex: time.Now()}
-	if got := claimed(t, s, "d"); len(got) != 0 {
-		t.Errorf("%d are sent that were delivered", len(got))
+func TestWhatOnlyAnIndexListsIsNotSentWhereItWasMadeAnewJustBeforeAndThatIsLoggedOnce(t *testing.T) {
+	for _, c := range []struct {
+		index        string
+		n, byte, bit int
+		to           outbox.Address
+	}{{waitingIndex, 2, 4 + 7, 3, "d"}, {dueIndex, 2, 5, 0, "c"}} {
+		var log strings.Builder
+		s := flippedOpen(t, c.index, c.n, c.byte, c.bit, &log)
+		s.mended = map[string]time.Time{c.index: time.Now()}
+		for range 2 {
+			if got := claimed(t, s, c.to); len(got) != 0 {
+				t.Errorf("%s: %d are sent that have ended", c.index, len(got))
+			}
+		}
+		if strings.Count(log.String(), "level=") != 1 || !strings.Contains(log.String(), c.index) {
+			t.Errorf("%s: want it logged once:\n%s", c.index, log.String())
+		}
+	}
+}
+
+func TestAnEventThatAnIndexListedWronglyIsReportedWhenItIsDamagedItself(t *testing.T) {
+	var log strings.Builder
+	s := openStore(t, Config{Log: logTo(&log)})
+	s.notThere(7)
+	s.report(&row{seq: 7}, outbox.ErrCorrupt)
+	if strings.Count(log.String(), "level=ERROR") != 1 {
+		t.Errorf("want one error:\n%s", log.String())
 	}
 }
 

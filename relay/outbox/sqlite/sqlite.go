@@ -72,7 +72,7 @@ type Store struct {
 	strays     sync.Map    // seqs, see strayed
 	astray     atomic.Bool // there are some
 
-	quarantine sync.Map // reported: seqs of rows whose checksum does not match, and -seq where only a delivery is damaged
+	quarantine sync.Map // reported: seqs of rows whose checksum does not match, -seq where only a delivery is damaged, and onlyListedKey
 
 	// What follows belongs to whoever is in the gate.
 	gate      gate

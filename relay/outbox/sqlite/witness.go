@@ -86,8 +86,24 @@ func (s *Store) lostRow(seq int64) {
 // notThere logs, once, that an index lists an event that is not there: the index
 // is damaged, or the event is.
 func (s *Store) notThere(seq int64) {
-	if _, logged := s.quarantine.LoadOrStore(seq, true); !logged {
+	if _, logged := s.quarantine.LoadOrStore(onlyListedKey{waitingIndex, seq, 0}, true); !logged {
 		s.log.Warn("an index of the store lists an event that is not there", "index", waitingIndex, "event_id", (&row{seq: seq}).id())
+	}
+}
+
+// onlyListedKey is, in quarantine, what an index alone lists; address 0 is all of
+// an event.
+type onlyListedKey struct {
+	index        string
+	seq, address int64
+}
+
+// leaveOut logs, once, that a delivery is left out of what is sent because an
+// index alone has it, and has that index made anew.
+func (c *claim) leaveOut(index string, seq, address int64) {
+	c.suspect(index)
+	if _, logged := c.s.quarantine.LoadOrStore(onlyListedKey{index, seq, address}, true); !logged {
+		c.s.log.Warn("an index of the store lists a delivery as pending that is not: it is not sent", "index", index, "event_id", (&row{seq: seq}).id())
 	}
 }
 
@@ -102,6 +118,10 @@ func (c *claim) differs(ctx context.Context, r *row, id int64) (ended bool, err 
 	if !r.accountedFor(own) {
 		return false, nil
 	}
+	if mask(r.waiting)&(1<<(id-1)) == 0 {
+		c.leaveOut(waitingIndex, r.seq, id)
+		return true, nil
+	}
 	c.suspect(waitingIndex)
-	return mask(r.waiting)&(1<<(id-1)) == 0, nil
+	return false, nil
 }
