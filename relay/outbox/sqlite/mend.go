@@ -57,7 +57,8 @@ func (s *Store) mend(ctx context.Context, w *writer, all bool) (mended bool) {
 }
 
 // mendWrong makes those indexes anew that deliveries are found with and that are
-// not whole, or do not say what their tables do. The caller is in the gate.
+// not whole, or do not say what their tables do. It is for the start, while nobody
+// waits for the gate.
 func (s *Store) mendWrong(ctx context.Context, w *writer) bool {
 	wrong, _, _ := s.wrongIndexes(ctx, time.Now().Add(time.Hour)) // what was found before an error is enough
 	return s.remakeAll(ctx, w, wrong)
@@ -137,23 +138,50 @@ const (
 // mendNow is mend for who reads. Where it is not an index that is damaged, it must
 // not look through all of them each time.
 func (s *Store) mendNow(ctx context.Context) bool {
-	if err := s.gate.enter(ctx); err != nil {
+	mended, look := s.mendUnread(ctx)
+	if !look {
+		return mended
+	}
+	// One that can be read may still not say what its table does. Meanwhile others write.
+	wrong, _, err := s.wrongIndexes(context.WithoutCancel(ctx), time.Now().Add(time.Hour)) // what was found before an error is enough
+	s.audits.Done()
+	if errors.Is(err, errStopping) {
 		return false
+	}
+	var all []string
+	for _, x := range indexes() {
+		all = append(all, x.name)
+	}
+	return len(wrong) > 0 && s.remakeNow(ctx, wrong) || s.remakeNow(ctx, all)
+}
+
+// mendUnread makes those indexes anew that cannot be read, and says whether that
+// is what the caller met, or else whether it is time to look through them: then
+// the caller is one of audits.
+func (s *Store) mendUnread(ctx context.Context) (mended, look bool) {
+	if err := s.gate.enter(ctx); err != nil {
+		return false, false
 	}
 	defer s.gate.leave()
 	for _, at := range s.mended {
 		if time.Since(at) < justNow { // by somebody else, while the caller read it
-			return true
+			return true, false
 		}
 	}
-	if !s.looked.IsZero() && time.Since(s.looked) < mendEvery {
-		return false
+	if s.closed || !s.looked.IsZero() && time.Since(s.looked) < mendEvery {
+		return false, false
 	}
 	s.looked = time.Now()
 	ctx = context.WithoutCancel(ctx) // see conn
 	w, err := s.writer(ctx)
-	// One that can be read may still not say what its table does.
-	return err == nil && (s.mend(ctx, w, false) || s.mendWrong(ctx, w) || s.mend(ctx, w, true)) && s.recount(ctx, w)
+	if err != nil {
+		return false, false
+	}
+	if s.mend(ctx, w, false) {
+		return s.recount(ctx, w), false
+	}
+	s.audits.Add(1)
+	return false, true
 }
 
 // replace makes an index anew whose pages cannot be read: its root becomes an

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,5 +200,30 @@ func TestDeliveriesOnAPageThatCannotBeReadDoNotStopTheOthers(t *testing.T) {
 		if n := strings.Count(log.String(), "level=ERROR"); n != len(stored)-len(due) {
 			t.Errorf("%d lines of log for %d deliveries", n, len(stored)-len(due))
 		}
+	}
+}
+
+func TestEventsAreAcceptedWhileWhoReadsHasTheIndexesLookedThrough(t *testing.T) {
+	var s atomic.Pointer[Store]
+	var ids event.IDs
+	looked := false
+	opened := openStore(t, Config{hook: func(point string) error {
+		if s := s.Load(); s != nil && point == "look through" {
+			looked = true
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			if err := s.Write(ctx, &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}})
+	<-opened.audited
+	s.Store(opened)
+	if !opened.mendNow(t.Context()) || !looked {
+		t.Errorf("looked through: %t, and nothing was made anew", looked)
+	}
+	if n := opened.Pending(); n != 1 {
+		t.Errorf("%d pending", n)
 	}
 }

@@ -98,9 +98,9 @@ type Store struct {
 	disagrees  bool                 // an index does not say what its table does: they are made anew
 	rechecking bool
 
-	stop    chan struct{} // closed when the store is being closed
-	audits  sync.WaitGroup
-	audited chan struct{} // closed when the indexes have been looked through
+	stop    chan struct{}  // closed when the store is being closed
+	audits  sync.WaitGroup // of those who look through the indexes
+	audited chan struct{}  // closed when the indexes have been looked through
 	beside  sync.WaitGroup
 }
 
