@@ -140,7 +140,7 @@ func (a *auditor) batch(ctx context.Context, x index, q *stmt) (n int, whole boo
 }
 
 // agreement asks for a batch of an index in its order, and whether the table says
-// something else. A delivery that is listed too early is not hidden; where the table
+// something else. A delivery that is listed too early, and once, is not hidden; where the table
 // says what is never written, it is damaged and not the index: see rowmend.go.
 func agreement(name string) string {
 	switch name {
@@ -150,7 +150,8 @@ func agreement(name string) string {
 			LEFT JOIN events e NOT INDEXED ON e.seq = x.seq`, auditBatch)
 	case dueIndex:
 		return fmt.Sprintf(`SELECT x.address, x.next_at, x.seq, t.seq IS NULL OR t.state <> 0 AND t.finished_at <> 0
-			OR (t.next_at > 0 OR t.next_at = 0 AND t.attempts = 0) AND (t.next_at < x.next_at OR (t.next_at > 0) <> (x.next_at > 0))
+			OR (t.next_at > 0 OR t.next_at = 0 AND t.attempts = 0) AND (t.next_at > 0) <> (x.next_at > 0)
+			OR `+anothers+`
 			FROM (SELECT address, next_at, seq FROM deliveries INDEXED BY deliveries_due
 			WHERE state = 0 AND (address, next_at, seq) > (?,?,?) ORDER BY address, next_at, seq LIMIT %d) x
 			LEFT JOIN deliveries t ON t.seq = x.seq AND t.address = x.address`, auditBatch)

@@ -16,7 +16,23 @@ type candidate struct {
 	seq, address, attempts, nextAt int64
 	reason                         string
 	waiting                        int64 // as events_waiting has it; 0: another index lists it
-	damaged                        bool  // not to be sent, and reported: only an index has it, or its row cannot be read
+	damaged                        bool  // not to be sent: only an index has it, or its row cannot be read, which was reported
+}
+
+// sameAs is whether an index lists a delivery twice: one of them was another's.
+func (d candidate) sameAs(o candidate) bool {
+	return d.seq == o.seq && d.address == o.address && d.waiting == o.waiting
+}
+
+// lister is the index that a candidate comes from.
+func (c *claim) lister(d candidate) string {
+	switch {
+	case d.waiting != 0:
+		return waitingIndex
+	case c.before != math.MaxInt64 && d.nextAt > 0:
+		return stateIndex
+	}
+	return dueIndex
 }
 
 // find finds what may be claimed, in its order.
@@ -70,8 +86,17 @@ func (c *claim) fresh(ctx context.Context) (list []candidate, err error) {
 // it is the table that is damaged. Else it is 0. A delivery that has ended has a
 // time of that: else its state is damaged.
 func onlyListed(index string) string {
-	return "(CASE WHEN t.seq IS NULL THEN 1 + " + otherLists(index, "0") + " ELSE t.state <> 0 AND t.finished_at <> 0 END)"
+	also := ""
+	if index == dueIndex {
+		also = " OR " + anothers
+	}
+	return "(CASE WHEN t.seq IS NULL THEN 1 + " + otherLists(index, "0") + " ELSE t.state <> 0 AND t.finished_at <> 0" + also + " END)"
 }
+
+// anothers is whether a row x of deliveries_due was another delivery's, or is not
+// when it should be: it is too late, or the index has the right one too.
+const anothers = `t.next_at > 0 AND t.next_at < x.next_at OR t.next_at > x.next_at AND EXISTS (SELECT 1 FROM deliveries y INDEXED BY deliveries_due
+	WHERE y.state = 0 AND y.address = x.address AND y.next_at = t.next_at AND y.seq = x.seq)`
 
 // otherLists is whether the other index of deliveries has a row x of one as well.
 // In deliveries_due that is not one step, but all of an address.

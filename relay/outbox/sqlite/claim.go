@@ -95,8 +95,12 @@ func (c *claim) load(ctx context.Context, l *loader, events map[int64]*readable,
 	}
 	due = make([]outbox.Pending, 0, min(wanted, len(list)))
 	last := int64(-1) // its deliveries never tried stay together
-	for _, d := range list {
-		if d.damaged { // reported
+	for i, d := range list {
+		if i > 0 && d.sameAs(list[i-1]) {
+			c.suspect(c.lister(d))
+			d.damaged = true
+		}
+		if d.damaged {
 			damaged++
 			continue
 		}
