@@ -120,7 +120,7 @@ func (c *claim) elsewhere(ev *readable) {
 		return
 	}
 	if _, reported := c.s.quarantine.LoadOrStore(-ev.row.seq, true); !reported { // no event has such a seq
-		c.s.log.Error("a delivery is damaged and will not be sent: its event does not have the address", "event_id", ev.event.ID)
+		c.s.log.Error("a delivery is damaged and is not sent to where its row says: its event does not have the address", "event_id", ev.event.ID)
 		c.s.strayed(ev.row.seq)
 	}
 }

@@ -105,7 +105,7 @@ func (l *loader) addresses(r *row, list []outbox.StoredDelivery) (to []outbox.Ad
 // damaged logs, once an event, that a delivery of it cannot be read.
 func (l *loader) damaged(id event.ID, err error) {
 	if _, reported := l.s.quarantine.LoadOrStore(-id.Seq(), true); !reported { // no event has such a seq
-		l.s.log.Error("a delivery is damaged: it is left out of lists, and not sent", "event_id", id, "err", err)
+		l.s.log.Error("a delivery is damaged: what its row says is left out of lists, and not sent", "event_id", id, "err", err)
 		if code(err) == 0 {
 			l.s.strayed(id.Seq())
 		}

@@ -27,7 +27,7 @@ func (s *Store) load(ctx context.Context) error {
 	if err := s.loadUnlisted(ctx); err != nil {
 		return err
 	}
-	if err := s.findStrays(ctx); err != nil {
+	if err := s.findStrays(ctx, w); err != nil {
 		return fault("read", err)
 	}
 	err = s.hook("load")

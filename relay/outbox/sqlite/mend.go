@@ -9,6 +9,8 @@ import (
 	"time"
 
 	sqlite3 "modernc.org/sqlite"
+
+	"invitation-relay/relay/outbox"
 )
 
 // An index says nothing that its table does not. So one that is damaged must not
@@ -119,7 +121,11 @@ func (s *Store) remakeNow(ctx context.Context, wrong []string) bool {
 // recount counts what waits again after an index was made anew. The caller is in
 // the gate.
 func (s *Store) recount(ctx context.Context, w *writer) bool {
-	more, err := s.counts.load(ctx, w, s.names)
+	err := s.findStrays(ctx, w)
+	var more map[outbox.Address]int
+	if err == nil {
+		more, err = s.counts.load(ctx, w, s.names)
+	}
 	if err != nil {
 		s.failed(nil, err)
 		return false

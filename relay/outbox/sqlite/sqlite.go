@@ -69,7 +69,7 @@ type Store struct {
 	unclear    atomic.Bool  // what Purge erased may still be in the log
 
 	alarmsLost atomic.Bool // see SetAlarm
-	strays     sync.Map    // seqs, see strayed
+	strays     sync.Map    // seqs, and whether they are to be tried: see strayed
 	astray     atomic.Bool // there are some
 
 	quarantine sync.Map // reported: seqs of rows whose checksum does not match, -seq where only a delivery is damaged, and onlyListedKey
@@ -97,6 +97,7 @@ type Store struct {
 	looked     time.Time            // when who reads last had the indexes looked through
 	disagrees  bool                 // an index does not say what its table does: they are made anew
 	rechecking bool
+	straysAt   time.Time // before, none is tried
 
 	stop    chan struct{}  // closed when the store is being closed
 	audits  sync.WaitGroup // of those who look through the indexes

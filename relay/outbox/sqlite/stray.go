@@ -1,33 +1,41 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
+	"database/sql/driver"
+	"errors"
 	"math/bits"
 	"slices"
-
-	"invitation-relay/relay/outbox"
+	"time"
 )
 
 // A row of deliveries whose address a flipped bit has changed is sent nowhere else:
-// its event does not have that address. The one it was for is the event's only
-// address, one bit away, that neither waits nor has an end or a row. A row is never
-// deleted but with its event, so what stands in the stray one is how far that
-// delivery had come, and giving it back sends nothing twice.
+// its event does not have that address, or that delivery waits or ended at once and
+// has no row. The one it was for is the event's only address, one bit away, that
+// neither waits nor has an end or a row. A row is never deleted but with its event,
+// so what stands in the stray one is how far that delivery had come, and giving it
+// back sends nothing twice.
 
-// mostStrays is how many of an address that nobody has are looked at.
-const mostStrays = 100
+const (
+	// mostStrays is how many of an address that nobody has are looked at.
+	mostStrays = 100
+	// strayEvery is how often what could not be given back for now is tried.
+	strayEvery = time.Minute
+)
 
-// strayed is told of an event that has such a row. It is tried with the next
+// strayed is told of an event that has such a row. It is tried before the next
 // transaction, once: what cannot be given back then waits for `store salvage`.
 func (s *Store) strayed(seq int64) {
-	s.strays.Store(seq, true)
-	s.astray.Store(true)
+	if _, known := s.strays.LoadOrStore(seq, true); !known {
+		s.astray.Store(true)
+	}
 }
 
 // findStrays looks for pending rows whose address nobody has, one step in an index
 // for each address: no target would ever ask for them.
-func (s *Store) findStrays(ctx context.Context) error {
-	next, err := s.w.prepareOnce("SELECT min(address) FROM deliveries WHERE state = 0 AND address > ?", 1, 1)
+func (s *Store) findStrays(ctx context.Context, w *writer) error {
+	next, err := w.prepareOnce("SELECT min(address) FROM deliveries WHERE state = 0 AND address > ?", 1, 1)
 	if err != nil {
 		return err
 	}
@@ -44,14 +52,14 @@ func (s *Store) findStrays(ctx context.Context) error {
 		if after = id; s.names.of(kindAddress, id) != "" {
 			continue
 		}
-		if err := s.findStraysAt(ctx, id); err != nil {
+		if err := s.findStraysAt(ctx, w, id); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *Store) findStraysAt(ctx context.Context, id int64) error {
-	q, err := s.w.prepareOnce("SELECT seq FROM deliveries WHERE state = 0 AND address = ? LIMIT ?", 2, 1)
+func (s *Store) findStraysAt(ctx context.Context, w *writer, id int64) error {
+	q, err := w.prepareOnce("SELECT seq FROM deliveries WHERE state = 0 AND address = ? LIMIT ?", 2, 1)
 	if err != nil {
 		return err
 	}
@@ -60,78 +68,171 @@ func (s *Store) findStraysAt(ctx context.Context, id int64) error {
 	return q.each(ctx, func() error {
 		seq := q.int(0)
 		if _, reported := s.quarantine.LoadOrStore(-seq, true); !reported {
-			s.log.Error("a delivery is damaged and will not be sent: nobody has its address", "event_id", (&row{seq: seq}).id())
+			s.log.Error("a delivery is damaged and is not sent to where its row says: nobody has its address", "event_id", (&row{seq: seq}).id())
 		}
 		s.strayed(seq)
 		return nil
 	})
 }
 
-// giveBack gives stray rows back, in the transaction under way.
-func (t *tx) giveBack(ctx context.Context) error {
-	var failed error
-	t.s.strays.Range(func(key, _ any) bool {
-		seq, _ := key.(int64)
-		t.s.strays.Delete(seq)
-		switch err := t.giveBackOf(ctx, seq); {
-		case code(err) == codeCorrupt: // what else is damaged there is not touched
-		case err != nil:
-			failed = err
+// giveBack gives stray rows back, in transactions of their own: what fails there
+// fails for nobody else, unless the connection is done for. The caller is in the
+// gate.
+func (s *Store) giveBack(ctx context.Context, w *writer) (err error) {
+	if time.Now().Before(s.straysAt) {
+		return nil
+	}
+	given, later := false, false
+	s.strays.Range(func(key, open any) bool {
+		if open == false { // tried
+			return true
 		}
-		return failed == nil
+		seq, _ := key.(int64)
+		var changed bool
+		switch changed, err = s.giveBackOf(ctx, w, seq); {
+		case err == nil:
+			given = given || changed
+		case !disagrees(err) && breaks(err):
+			return false
+		default:
+			later, err = true, nil
+		}
+		return true
 	})
-	t.s.astray.Store(failed != nil)
-	return failed
+	if err == nil && !later {
+		s.astray.Store(false)
+		s.strays.Range(func(_, open any) bool { // what came meanwhile
+			if open == true {
+				s.astray.Store(true)
+			}
+			return true
+		})
+	} else {
+		s.straysAt = time.Now().Add(strayEvery)
+	}
+	if err != nil {
+		s.failed(nil, err)
+		return fault("give a delivery back", err)
+	}
+	if given && !s.recount(ctx, w) && s.w == nil {
+		return s.fault
+	}
+	return nil
 }
 
-func (t *tx) giveBackOf(ctx context.Context, seq int64) error {
-	r, err := t.stands(ctx, seq)
-	if err != nil || r == nil || r.verify(false) != nil {
-		return err
+// giveBackOf is that for one event, and says whether any of its rows was changed. When
+// it returns an error, it is to be tried again.
+func (s *Store) giveBackOf(ctx context.Context, w *writer, seq int64) (changed bool, err error) {
+	a, err := s.lookAstray(ctx, w, seq)
+	if err != nil && code(err) != codeCorrupt {
+		return false, err
 	}
-	q := t.w.readEvent
+	if err != nil || a == nil || len(a.strays)+len(a.missing) == 0 { // what else is damaged there is not touched
+		s.strays.Store(seq, false)
+		return false, nil
+	}
+	back, lost := a.rename(), len(a.missing) > 0
+	if back > 0 || !a.inOrder() {
+		err = s.putBack(ctx, w, a)
+		switch changed = err == nil; {
+		case changed:
+		case code(err) == codeCorrupt && !disagrees(err), code(err) == codeConstraint, errors.Is(err, errAmiss):
+			back, lost = 0, true
+		default:
+			return false, err
+		}
+	}
+	s.strays.Store(seq, false)
+	if back > 0 {
+		s.strays.Delete(seq) // it may be damaged again
+		s.log.Error("a flipped bit in the address of a delivery is mended: the disk may be damaging files", "event_id", a.r.id())
+	}
+	if _, reported := s.quarantine.LoadOrStore(-seq, true); lost && (!reported || len(a.strays) > 0) {
+		s.log.Error("a delivery is damaged and will not be sent: which target it was for cannot be told", "event_id", a.r.id())
+	}
+	return changed, nil
+}
+
+// astray is an event and its rows of deliveries, some of which are not its own.
+type astray struct {
+	r       *row
+	rows    [][]driver.Value // as they stand
+	strays  []int            // of rows
+	missing []int64          // addresses of which nothing is known
+}
+
+// deliveryRows reads an event's rows one after the other: a stray one hides others
+// from a search, since it stands where its address belonged.
+const deliveryRows = "SELECT address, state, attempts, next_at, finished_at, outcome, status, reason FROM deliveries WHERE seq = ?"
+
+// lookAstray reads an event, nil when it is not whole.
+func (s *Store) lookAstray(ctx context.Context, w *writer, seq int64) (*astray, error) {
+	r, err := (&tx{s: s, w: w}).stands(ctx, seq)
+	if err != nil || r == nil || r.verify(false) != nil {
+		return nil, err
+	}
+	q := w.readEvent
 	q.args[0].Value = seq
 	if _, err := q.row(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	waiting := mask(q.int(1))
 	r.ends = q.blob(4)
-	var have, strays []int64
-	states := t.w.readStates
-	states.args[0].Value = seq
-	err = states.each(ctx, func() error {
-		if id := states.int(0); r.goesTo(id, t.s.unlistedTo.Load()) {
-			have = append(have, id)
-		} else {
-			strays = append(strays, id)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+	a := &astray{r: r}
+	if a.rows, err = everyRow(ctx, w, deliveryRows, 8, seq); err != nil {
+		return nil, err
 	}
-	var missing []int64
+	tried, err := everyRow(ctx, w, "SELECT DISTINCT address FROM attempts WHERE seq = ?", 1, seq)
+	if err != nil {
+		return nil, err
+	}
+	var have []int64
+	for i, v := range a.rows {
+		id, _ := v[0].(int64)
+		_, ended := r.first(id)
+		again := slices.ContainsFunc(tried, func(v []driver.Value) bool { return v[0] == id }) // by hand
+		if s.names.of(kindAddress, id) == "" || !r.goesTo(id, s.unlistedTo.Load()) ||
+			id <= maxBit && (waiting&(1<<(id-1)) != 0 || ended && !again) {
+			a.strays = append(a.strays, i)
+		} else {
+			have = append(have, id)
+		}
+	}
 	pendingBits(r.targets, func(id int64) {
 		if _, ended := r.first(id); !ended && waiting&(1<<(id-1)) == 0 && !slices.Contains(have, id) {
-			missing = append(missing, id)
+			a.missing = append(a.missing, id)
 		}
 	})
 	for _, id := range r.beyond() {
 		if !slices.Contains(have, id) {
-			missing = append(missing, id)
+			a.missing = append(a.missing, id)
 		}
 	}
-	for _, from := range strays {
-		near := slices.DeleteFunc(slices.Clone(missing), func(to int64) bool { return !oneBitAway(from, to) })
-		if len(near) != 1 {
-			continue
+	return a, nil
+}
+
+// inOrder is false where rows of the event are hidden from a search by one that is
+// not where it belongs.
+func (a *astray) inOrder() bool {
+	return slices.IsSortedFunc(a.rows, func(x, y []driver.Value) int {
+		i, _ := x[0].(int64)
+		j, _ := y[0].(int64)
+		return cmp.Compare(i, j)
+	})
+}
+
+// rename makes the addresses what they were, as far as that can be told.
+func (a *astray) rename() (n int) {
+	for _, i := range a.strays {
+		from, _ := a.rows[i][0].(int64)
+		near := slices.DeleteFunc(slices.Clone(a.missing), func(to int64) bool { return !oneBitAway(from, to) })
+		if len(near) == 1 {
+			a.rows[i][0] = near[0]
+			n++
+			a.missing = slices.DeleteFunc(a.missing, func(id int64) bool { return id == near[0] })
 		}
-		if err := t.rename(ctx, r, from, near[0]); err != nil {
-			return err
-		}
-		missing = slices.DeleteFunc(missing, func(id int64) bool { return id == near[0] })
 	}
-	return nil
+	return n
 }
 
 // oneBitAway also sees the sign of a number that is stored narrower.
@@ -140,41 +241,100 @@ func oneBitAway(a, b int64) bool {
 	return bits.OnesCount64(uint64(d)) == 1 || d < 0 && bits.OnesCount64(uint64(-d)) == 1 //nolint:gosec // bits
 }
 
-// inIndexes says whether both indexes have a row: what they do not have cannot be
-// changed without making them anew.
-const inIndexes = `SELECT EXISTS (SELECT 1 FROM deliveries x INDEXED BY deliveries_state WHERE x.state = d.state AND x.address = d.address AND x.seq = d.seq)
-	AND (d.state <> 0 OR EXISTS (SELECT 1 FROM deliveries x INDEXED BY deliveries_due
-		WHERE x.state = 0 AND x.address = d.address AND x.next_at = d.next_at AND x.seq = d.seq)), d.state
-	FROM deliveries d NOT INDEXED WHERE d.seq = ? AND d.address = ?`
-
-// rename makes a delivery's address what it was.
-func (t *tx) rename(ctx context.Context, r *row, from, to int64) error {
-	whole, err := count(ctx, t.w.conn, inIndexes, r.seq, from)
-	if err != nil || whole == 0 {
+// putBack stores the rows. Indexes that still say what was right cannot be changed
+// together with rows that are not, and are made anew first, if they may be.
+func (s *Store) putBack(ctx context.Context, w *writer, a *astray) error {
+	if err := s.hook("give back"); err != nil {
 		return err
 	}
-	pending, err := count(ctx, t.w.conn, "SELECT state = 0 FROM deliveries WHERE seq = ? AND address = ?", r.seq, from)
-	if err != nil {
+	err := inTransaction(ctx, w, func() error { return replaceRows(ctx, w, a) })
+	if !disagrees(err) {
 		return err
 	}
-	if err := t.w.runOnce(ctx, "UPDATE deliveries SET address = ? WHERE seq = ? AND address = ?", to, r.seq, from); err != nil {
-		return err
-	}
-	if pending != 0 {
-		t.found(to, 1)
-		if t.s.names.of(kindAddress, from) != "" {
-			t.found(from, -1)
+	old := slices.DeleteFunc([]string{dueIndex, stateIndex}, func(x string) bool {
+		at, ok := s.mended[x]
+		return ok && time.Since(at) < remakeEvery
+	})
+	err = inTransaction(ctx, w, func() error {
+		for _, x := range old {
+			if err := w.exec(ctx, "REINDEX "+x); err != nil {
+				return err
+			}
+		}
+		return replaceRows(ctx, w, a)
+	})
+	for _, x := range old {
+		if err == nil {
+			s.noteMended(x)
 		}
 	}
-	t.s.log.Error("a flipped bit in the address of a delivery is mended: the disk may be damaging files", "event_id", r.id())
+	return err
+}
+
+func (s *Store) noteMended(index string) {
+	if s.mended == nil {
+		s.mended = map[string]time.Time{}
+	}
+	s.mended[index] = time.Now()
+}
+
+// errAmiss says that the rows of an event cannot be told from each other.
+var errAmiss = errors.New("not all rows of the event could be replaced")
+
+// replaceRows takes an event's rows out and puts them in where they belong. One that
+// is out of order hides others from the search that a deletion is, but never the
+// first that the search comes by: each time there are fewer.
+func replaceRows(ctx context.Context, w *writer, a *astray) error {
+	w.deleteDeliveries.args[0].Value = a.r.seq
+	for n := len(a.rows); n > 0; {
+		deleted, err := w.deleteDeliveries.changed(ctx)
+		if err != nil {
+			return err
+		}
+		left, err := everyRow(ctx, w, deliveryRows, 8, a.r.seq)
+		if err != nil {
+			return err
+		}
+		if deleted == 0 || len(left) != n-int(deleted) {
+			return errAmiss
+		}
+		n = len(left)
+	}
+	for _, v := range a.rows {
+		if err := w.runOnce(ctx, `INSERT INTO deliveries (seq, address, state, attempts, next_at, finished_at, outcome, status, reason)
+			VALUES (?,?,?,?,?,?,?,?,?)`, a.r.seq, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// found notes that more deliveries of an address are pending than Counts had said.
-func (t *tx) found(address int64, more int) {
-	t.tally(address, more, 0, 0)
-	if t.more == nil {
-		t.more = map[outbox.Address]int{}
+// inTransaction runs f in a transaction that holds nothing else. When it returns an
+// error, nothing has changed.
+func inTransaction(ctx context.Context, w *writer, f func() error) error {
+	err := w.begin.run(ctx)
+	if err == nil {
+		if err = f(); err == nil {
+			err = w.commit.run(ctx)
+		}
 	}
-	t.more[outbox.Address(t.s.names.of(kindAddress, address))] += more
+	if err != nil {
+		_ = w.rollback.run(ctx) // SQLite may have done so already
+	}
+	return err
+}
+
+// everyRow reads the rows of a query about one event.
+func everyRow(ctx context.Context, w *writer, text string, cols int, seq int64) (rows [][]driver.Value, err error) {
+	q, err := w.prepareOnce(text, 1, cols)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = q.s.Close() }() // nothing was written
+	q.args[0].Value = seq
+	err = q.each(ctx, func() error {
+		rows = append(rows, slices.Clone(q.dest))
+		return nil
+	})
+	return rows, err
 }

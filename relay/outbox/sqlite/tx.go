@@ -15,14 +15,13 @@ type tx struct {
 	s *Store
 	w *writer
 
-	stored  []*outbox.Entry        // in this transaction
-	keys    []keys                 // of stored, one by one
-	fresh   map[uint64]int         // dedupe key → index in stored
-	refused []int64                // seqs
-	deltas  []counter              // by address number
-	touched []int64                // address numbers with a delta
-	latest  int64                  // see dated
-	more    map[outbox.Address]int // see found
+	stored  []*outbox.Entry // in this transaction
+	keys    []keys          // of stored, one by one
+	fresh   map[uint64]int  // dedupe key → index in stored
+	refused []int64         // seqs
+	deltas  []counter       // by address number
+	touched []int64         // address numbers with a delta
+	latest  int64           // see dated
 
 	journal, ends, verdicts, scratch, sealed []byte
 }
@@ -31,7 +30,7 @@ func (t *tx) reset(w *writer) {
 	t.w, t.latest = w, t.s.latest
 	clear(t.stored)
 	clear(t.fresh)
-	t.stored, t.keys, t.refused, t.more = t.stored[:0], t.keys[:0], t.refused[:0], nil
+	t.stored, t.keys, t.refused = t.stored[:0], t.keys[:0], t.refused[:0]
 	for _, id := range t.touched {
 		t.deltas[id] = counter{}
 	}
@@ -65,6 +64,9 @@ func (s *Store) transact(ctx context.Context, doing string, f func(context.Conte
 	defer s.gate.leave()
 	ctx = context.WithoutCancel(ctx) // half a transaction helps nobody
 	w, err := s.writer(ctx)
+	if err == nil && s.astray.Load() {
+		err = s.giveBack(ctx, w)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -126,9 +128,6 @@ func (t *tx) flush(ctx context.Context) error {
 	if err == nil && !t.s.owed.names {
 		err = t.s.names.save(ctx, w)
 	}
-	if err == nil && t.s.astray.Load() {
-		err = t.giveBack(ctx)
-	}
 	if err != nil {
 		return err
 	}
@@ -168,9 +167,6 @@ func (s *Store) applied(t *tx) {
 	s.names.keep()
 	s.owed = owed{}
 	s.counts.add(t)
-	if t.more != nil {
-		s.counts.say(t.more)
-	}
 	s.succeeded, s.fault = time.Now(), nil
 	s.latest = t.latest
 	last := s.lastSeq.Load()
