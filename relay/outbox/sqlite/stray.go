@@ -147,7 +147,9 @@ func (s *Store) giveBackOf(ctx context.Context, w *writer, seq int64) (changed b
 		s.strays.Delete(seq) // it may be damaged again
 		s.log.Error("a flipped bit in the address of a delivery is mended: the disk may be damaging files", "event_id", a.r.id())
 	}
-	if _, reported := s.quarantine.LoadOrStore(-seq, true); lost && (!reported || len(a.strays) > 0) {
+	if !lost {
+		s.quarantine.Delete(-seq)
+	} else if _, reported := s.quarantine.LoadOrStore(-seq, true); !reported || len(a.strays) > 0 {
 		s.log.Error("a delivery is damaged and will not be sent: which target it was for cannot be told", "event_id", a.r.id())
 	}
 	return changed, nil
