@@ -316,6 +316,7 @@ func (c *clocked) refuse() {
 }
 
 func TestClockThatLeapsAheadErasesNothingForADay(t *testing.T) {
+	racetest.Sequential(t)
 	for _, restart := range []bool{false, true} {
 		withClock(t, func(t *testing.T, c *clocked) {
 			done, dead, open := c.put("a"), c.put("a"), c.put("a")
@@ -344,6 +345,7 @@ func TestClockThatLeapsAheadErasesNothingForADay(t *testing.T) {
 }
 
 func TestDeadLetterOfAClockBehindIsKept(t *testing.T) {
+	racetest.Sequential(t)
 	withClock(t, func(t *testing.T, c *clocked) {
 		before := c.put("a")
 		c.end(before, event.Done)

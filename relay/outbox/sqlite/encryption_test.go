@@ -286,6 +286,7 @@ func TestReaderLearnsOfAKeyThatCameAfterIt(t *testing.T) {
 // TestDamagedRowOfAKeyStopsNothing: a key is known by its fingerprint or by the
 // salt that it opens, and without the salt bodies are as readable as before.
 func TestDamagedRowOfAKeyStopsNothing(t *testing.T) {
+	racetest.Sequential(t)
 	for damage, found := range map[string]int{
 		"UPDATE keys SET fingerprint = randomblob(16)":             1,
 		"UPDATE keys SET salt = zeroblob(length(salt))":            0, // the hash of persons cannot be made again

@@ -13,6 +13,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // pageOf is the number of the nth page of a table or an index, once all of the
@@ -73,6 +74,7 @@ func again(e *outbox.Entry, number int) outbox.Attempt {
 }
 
 func TestDamagedIndexIsMadeAnewAndNothingStops(t *testing.T) {
+	racetest.Sequential(t)
 	for _, name := range []string{"events_waiting", "deliveries_due", "deliveries_state"} {
 		for _, kind := range []string{"internal", "leaf"} {
 			for _, with := range []byte{0, 0xff} {
@@ -179,6 +181,7 @@ func TestEventsOnAPageThatCannotBeReadDoNotStopTheOthers(t *testing.T) {
 }
 
 func TestDeliveriesOnAPageThatCannotBeReadDoNotStopTheOthers(t *testing.T) {
+	racetest.Sequential(t)
 	for _, before := range []int64{0, 1 << 62} {
 		path, stored := retried(t, "deliveries", "leaf", 0xff)
 		var log strings.Builder

@@ -13,6 +13,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // pinged is a closed store with three events, all for "slack-a" and the second
@@ -81,6 +82,7 @@ func TestNoFlippedBitInTheRowOfANameRenamesAnything(t *testing.T) {
 }
 
 func TestFlippedBitInANameIsMendedInTheFileAndSaidOnce(t *testing.T) {
+	racetest.Sequential(t)
 	for what, at := range map[string]int{"kind": 3, "number": 7, "name": len(rowOfB) - 1, "checksum": len(rowOfB) + 3} {
 		t.Run(what, func(t *testing.T) {
 			path, entries, row := pinged(t)

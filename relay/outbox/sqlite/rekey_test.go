@@ -11,6 +11,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // mixed makes a store with n events in the clear and n encrypted with each key.
@@ -70,6 +71,7 @@ func TestAfterRekeyTheOldKeysCanGo(t *testing.T) {
 }
 
 func TestRekeyThatEndsHalfwayIsGoneOnWith(t *testing.T) {
+	racetest.Sequential(t)
 	path, entries, refused := mixed(t, 2*rekeyRows/3, testKey(1)) // of events and of refused ones more than fit one transaction
 	cfg := Config{Path: path, Keys: [][]byte{testKey(2), testKey(1)}}
 	ctx, cancel := context.WithCancel(t.Context())

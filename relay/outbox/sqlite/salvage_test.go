@@ -224,6 +224,7 @@ func TestSalvageTriesAgainWhatNobodyKnowsTheEndOf(t *testing.T) {
 }
 
 func TestSalvageThatEndsHalfwayLeavesNothing(t *testing.T) {
+	racetest.Sequential(t)
 	cfg := Config{Path: filepath.Join(t.TempDir(), "relay.db")}
 	lived(t, cfg)
 	ctx, cancel := context.WithCancel(t.Context())

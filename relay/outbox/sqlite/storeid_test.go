@@ -11,6 +11,7 @@ import (
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
+	"invitation-relay/relay/relaytest/racetest"
 )
 
 // encryptedStore is a closed store with an encrypted event, and where in the file
@@ -32,6 +33,7 @@ func encryptedStore(t *testing.T, keys ...[]byte) (path string, e *outbox.Entry,
 }
 
 func TestFlippedBitInWhichStoreItIsCostsNoBody(t *testing.T) {
+	racetest.Sequential(t)
 	for what, mark := range map[string]func(path string) error{
 		"the mark says it":   func(string) error { return nil },
 		"there is no mark":   func(path string) error { return os.Remove(path + ".mark") },

@@ -126,6 +126,7 @@ func TestDamagedLogIsRefusedAndSalvageBringsBackWhatStandsBehind(t *testing.T) {
 }
 
 func TestLogWithADamagedHeaderIsRefusedAndSalvageReadsIt(t *testing.T) {
+	racetest.Sequential(t)
 	path, stored := killed(t, 40)
 	for _, damage := range []func(h []byte){
 		func(h []byte) { h[0] ^= 1 }, func(h []byte) { h[9] ^= 1 }, func(h []byte) { h[17] ^= 1 }, func(h []byte) { h[30] ^= 1 }, func(h []byte) { clear(h) },
