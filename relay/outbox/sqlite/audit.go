@@ -79,9 +79,6 @@ func (s *Store) audit(ctx context.Context, hurry time.Time) (took time.Duration)
 // how long that took without the rests.
 func (s *Store) wrongIndexes(ctx context.Context, hurry time.Time) (wrong []string, took time.Duration, err error) {
 	began := time.Now()
-	if err := s.hook("look through"); err != nil {
-		return nil, 0, err
-	}
 	c, err := dial(s.cfg.Path, readerParams)
 	if err != nil {
 		return nil, 0, err

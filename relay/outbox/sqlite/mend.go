@@ -149,7 +149,11 @@ func (s *Store) mendNow(ctx context.Context) bool {
 		return mended
 	}
 	// One that can be read may still not say what its table does. Meanwhile others write.
-	wrong, _, err := s.wrongIndexes(context.WithoutCancel(ctx), time.Now().Add(time.Hour)) // what was found before an error is enough
+	var wrong []string // what was found before an error is enough
+	err := s.hook("look through")
+	if err == nil {
+		wrong, _, err = s.wrongIndexes(context.WithoutCancel(ctx), time.Now().Add(time.Hour))
+	}
 	s.audits.Done()
 	if errors.Is(err, errStopping) {
 		return false
