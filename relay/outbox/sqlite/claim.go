@@ -174,6 +174,13 @@ type readable struct {
 	row   *row
 }
 
+// stored reports whether the journal has an event.
+func (c *claim) stored(ctx context.Context, seq int64) bool {
+	n := int64(0)
+	err := c.query(ctx, func(k, _, _ int64, _ string) { n = k }, "SELECT ("+journalHas+"), 0, 0, ''", seqBytes(seq))
+	return n > 0 && err == nil
+}
+
 // event reads one event, nil when it is damaged: where its checksum does not
 // match, where an index lists it and it is not there, or where its pages cannot
 // be read. One such event must not keep the others from being sent.
@@ -184,7 +191,7 @@ func (c *claim) event(ctx context.Context, l *loader, seq int64, waiting bool) (
 		return c.readable(r), nil
 	case errors.Is(err, outbox.ErrCorrupt): // reported
 		return nil, nil //nolint:nilnil // as it says
-	case errors.Is(err, event.ErrNotFound) && waiting:
+	case errors.Is(err, event.ErrNotFound) && waiting && !c.stored(ctx, seq):
 		c.suspect(waitingIndex)
 		c.s.notThere(seq)
 		return nil, nil //nolint:nilnil // as it says

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/binary"
 	"math/bits"
 )
 
@@ -33,6 +34,15 @@ func (r *row) endedAtOnce(id int64) bool {
 	return ok
 }
 
+// journalHas is of a seq that an index lists and the table does not have: what was
+// stored stands in the journal, and then it is the row that is damaged, or one that
+// hides it. An index made anew from such a table cannot be changed with it any more.
+const journalHas = "SELECT count(*) FROM journal WHERE instr(keys, ?) > 0"
+
+func seqBytes(seq int64) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(seq)) //nolint:gosec // bits
+}
+
 // blames reports whether an index is whole although the table says something else
 // of a row of it: the table contradicts itself, or the other index.
 func (a *auditor) blames(ctx context.Context, x index, key [3]int64) (whole bool, err error) {
@@ -51,8 +61,11 @@ func (a *auditor) blames(ctx context.Context, x index, key [3]int64) (whole bool
 		return false, err
 	}
 	if !found {
-		a.s.notThere(seq)
-		return false, nil
+		n, err := count(ctx, a.conn, journalHas, seqBytes(seq))
+		if n == 0 && err == nil {
+			a.s.notThere(seq)
+		}
+		return n > 0, err
 	}
 	r := &row{waiting: q.int(0), targets: q.int(1), ends: q.blob(2)}
 	return !r.accountedFor(q.int(3)), nil
