@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"invitation-relay/relay/relaytest/racetest"
 	"invitation-relay/rules"
 )
 
@@ -16,6 +17,7 @@ var seed = flag.Uint64("seed", 20261123, "of the generated expressions and paylo
 const cases = 10_000
 
 func TestExplainDecidesAsDecideOnGeneratedExpressionsAndPayloads(t *testing.T) {
+	racetest.Sequential(t)
 	t.Logf("-seed %d", *seed)
 	g := &generator{Rand: rand.New(rand.NewPCG(*seed, 1))}
 	env := invitation(t)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"invitation-relay/relay/relaytest/racetest"
 	"invitation-relay/rules"
 )
 
@@ -93,6 +94,7 @@ func worstExpressions() []string {
 // its decision within a few milliseconds. The bound here has room for a busy
 // machine and the race detector; -v says what it was.
 func TestNoRuleTakesLong(t *testing.T) {
+	racetest.Sequential(t)
 	e := env(t, rules.Source{Name: "s", Preset: "json"})
 	slowest, where := time.Duration(0), ""
 	for _, when := range worstExpressions() {
