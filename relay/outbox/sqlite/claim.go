@@ -174,8 +174,12 @@ type readable struct {
 	row   *row
 }
 
-// stored reports whether the journal has an event.
+// stored reports whether the journal has an event. All of it is looked through,
+// so not again for one that is reported.
 func (c *claim) stored(ctx context.Context, seq int64) bool {
+	if _, reported := c.s.quarantine.Load(seq); reported {
+		return true
+	}
 	n := int64(0)
 	err := c.query(ctx, func(k, _, _ int64, _ string) { n = k }, "SELECT ("+journalHas+"), 0, 0, ''", seqBytes(seq))
 	return n > 0 && err == nil
