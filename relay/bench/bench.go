@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"invitation-relay/relay/relaytest"
 )
 
 // bench is one run of everything.
@@ -42,9 +44,11 @@ func (b *bench) run(ctx context.Context, in string) (r *report, err error) {
 	if err := b.build(ctx); err != nil {
 		return nil, err
 	}
-	if b.sinkAt, err = freePort(ctx); err != nil {
+	ports, err := relaytest.FreePorts(ctx, 1)
+	if err != nil {
 		return nil, err
 	}
+	b.sinkAt = ports[0]
 	sink, err := start(ctx, b.self, "sink", b.sinkAt)
 	if err != nil {
 		return nil, err
@@ -91,6 +95,7 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			r.fail(w, fmt.Errorf("fill its store: %w", err))
 			b.say("%s: %v", w, err)
 			empty[w.has] = true
+			continue
 		}
 		r.filled[w] = time.Since(begun)
 	}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"invitation-relay/relay/relaytest"
 )
 
 // running is a process that is measured.
@@ -79,10 +81,11 @@ func (r *running) measure(ctx context.Context, b *bench, dir string, f *figures)
 
 // start starts the process and waits until it is ready.
 func (b *bench) start(ctx context.Context, w work, dir string, f *figures) (*running, error) {
-	hook, err := freePort(ctx)
+	ports, err := relaytest.FreePorts(ctx, 2)
 	if err != nil {
 		return nil, err
 	}
+	hook, admin := ports[0], ports[1]
 	r := &running{work: w, name: filepath.Base(dir), sinkAt: b.sinkAt, sender: &sender{addr: hook, webhook: newWebhook(w.body)}}
 	queue := min(1<<16, 256<<20/r.sender.webhook.size()) // up to 256 MB of them
 	bin, args, ready := b.self, []string{"ceiling", hook, strconv.Itoa(queue)}, hook
@@ -91,9 +94,7 @@ func (b *bench) start(ctx context.Context, w work, dir string, f *figures) (*run
 			args = append(args, r.target(i))
 		}
 	} else {
-		if ready, err = freePort(ctx); err != nil {
-			return nil, err
-		}
+		ready = admin
 		store := filepath.Join(dir, "relay.db")
 		if w.has.events() > 0 {
 			store = filepath.Join(b.storeOf(w.has), "relay.db")
