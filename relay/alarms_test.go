@@ -86,6 +86,27 @@ func TestTargetOnHoldRingsOnceAndAgainWhenItIsOver(t *testing.T) {
 	w.until("the gauge says so", func() bool { return metric() == "0" })
 }
 
+func TestADeliveryThatDiesStandsInTheDeadLettersAndRings(t *testing.T) {
+	hook, ops := relaytest.NewTarget(t, relaytest.Status(422), relaytest.Status(200)), relaytest.NewTarget(t)
+	w := startWorld(t, fmt.Sprintf(alarmConfig, filepath.Join(t.TempDir(), "relay.db"), hook.URL(), ops.URL()))
+	w.accepted(`{"id":"i-1","full_name":"Canary Person"}`)
+	a := w.alarms(ops, 1)[0]
+	if a.Alarm != "dead_letter" || a.State != "began" || a.Subject != "hook" || a.EventID == "" || a.EventID != hook.Requests()[0].Header.Get("webhook-id") {
+		t.Errorf("%+v", a)
+	}
+	dead := w.get("/api/v1/deliveries?state=dead")
+	if !strings.Contains(dead, a.EventID+".hook") {
+		t.Errorf("the dead letters are %s, want %s.hook among them", dead, a.EventID)
+	}
+	if strings.Contains(dead+string(ops.Requests()[0].Body)+w.log.String(), "Canary") {
+		t.Error("one of them shows a name")
+	}
+	w.accepted(`{"id":"i-2"}`)
+	if _, err := hook.Wait(t.Context(), 2); err != nil {
+		t.Fatalf("one dead letter stops the target: %v", err)
+	}
+}
+
 func TestTargetOnHoldRingsAfterTheClockWasSetBack(t *testing.T) {
 	hook, ops := relaytest.NewTarget(t), relaytest.NewTarget(t)
 	w := startWorld(t, fmt.Sprintf(alarmConfig, filepath.Join(t.TempDir(), "relay.db"), hook.URL(), ops.URL()))
