@@ -103,8 +103,8 @@ func (b *backlog) run(t *testing.T, store string) (d damage) {
 	if bytes.Contains(log, []byte("panic")) || bytes.Contains(log, []byte("goroutine ")) {
 		t.Errorf("the relay panicked")
 	}
-	named := bytes.Contains(log, []byte(store)) && bytes.Contains(log, []byte("store salvage"))
-	if d.refused && !named && !bytes.Contains(log, []byte("give another path")) {
+	wayOut := bytes.Contains(log, []byte("store salvage")) || bytes.Contains(log, []byte("give another path"))
+	if d.refused && (!wayOut || !bytes.Contains(log, []byte(store))) {
 		t.Errorf("the refusal names neither the file nor the way out")
 	}
 	d.noticed = d.refused || bytes.Contains(log, []byte("level=ERROR")) || bytes.Contains(log, []byte(`"level":"ERROR"`))
@@ -141,9 +141,9 @@ func (b *backlog) serve(t *testing.T, r *relay, s *sink) {
 	}
 	settled()
 	l := newLoad(r.url)
-	l.next.Store(1e9) // ids of their own
 	s.mu.Lock()
 	s.extra = append(s.extra, l)
+	l.next.Store(int64(len(s.extra)) * 1e9) // ids of their own
 	s.mu.Unlock()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := l.run(ctx, 2, 0)
@@ -219,9 +219,9 @@ func (b *backlog) salvage(t *testing.T, s *sink, r *relay, whole map[string][]by
 }
 
 func TestADamagedStoreIsRefusedOrServedAndNothingWrongIsSent(t *testing.T) {
-	flips := times(t, 0, 0, 200)
+	flips := times(t, 0, 6, 200)
 	if flips == 0 {
-		t.Skip("a search at random, of minutes: RELAY_FAULTS=long runs it")
+		lacks(t, "some time: it is a search at random")
 	}
 	b := newBacklog(t)
 	suffixes := []string{"", "-wal", ".mark", "", "", ""}
@@ -258,7 +258,7 @@ func TestADamagedStoreIsRefusedOrServedAndNothingWrongIsSent(t *testing.T) {
 	}
 	t.Logf("%d flips of %d events waiting: %d refused, %d noticed, %d events not delivered, %d of these by what salvage saved; %d times salvage had to give up",
 		flips, b.load.accepted(), refused, noticed, missing, salvaged, hopeless)
-	if hopeless > flips/50 { // names, and what store it is: some hundred bytes
+	if asked(t) == long && hopeless > flips/50 { // names, and what store it is: some hundred bytes
 		t.Errorf("salvage saved nothing %d times", hopeless)
 	}
 }

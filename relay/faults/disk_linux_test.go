@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -32,8 +33,9 @@ func TestAFullDiskIsAnswered503AndForgottenWhenThereIsSpace(t *testing.T) {
 	ended := l.run(ctx, 8, 2*time.Millisecond)
 	for range times(t, 0, 2, 10) {
 		l.waitFor(t, 200)
+		refused := l.count(http.StatusServiceUnavailable)
 		ballast := fill(t, d.mount)
-		until(t, "events are refused", func() bool { return l.count(http.StatusServiceUnavailable) > 0 && r.status("/readyz") == 503 })
+		until(t, "events are refused", func() bool { return l.count(http.StatusServiceUnavailable) > refused && r.status("/readyz") == 503 })
 		if got := r.status("/livez"); got != http.StatusOK {
 			t.Errorf("/livez answers %d while the disk is full, want 200", got)
 		}
@@ -97,36 +99,45 @@ func TestAnErrorOfTheDiskLosesNothingAndIsOverByItself(t *testing.T) {
 	}
 	for _, fault := range []struct{ call, error string }{{"fsync", "EIO"}, {"pwrite64", "EIO"}, {"pwrite64", "ENOSPC"}, {"pwrite64", "EROFS"}} {
 		t.Run(fault.call+" "+fault.error, func(t *testing.T) {
-			accepted, survived, injected := 0, 0, 0
+			var all trial
+			lived := 0
 			for _, k := range ks {
 				when := fmt.Sprint(k)
 				if fault.error == "EROFS" {
 					when = fmt.Sprintf("%d..%d", k, k+4) // read-only for a while; strace counts for each thread
 				}
-				a, faults, alive := failDisk(t, fmt.Sprintf("inject=%s:error=%s:when=%s", fault.call, fault.error, when))
-				accepted += a
-				injected += faults
-				if alive {
-					survived++
+				one := failDisk(t, fmt.Sprintf("inject=%s:error=%s:when=%s", fault.call, fault.error, when))
+				all.accepted, all.lost = all.accepted+one.accepted, all.lost+one.lost
+				all.refused, all.failed = all.refused+one.refused, all.failed+one.failed
+				all.out = max(all.out, one.out)
+				if one.lived {
+					lived++
 				}
 			}
-			if injected == 0 {
-				t.Error("no call failed: this tested nothing")
+			if all.failed == 0 || all.refused == 0 || lived == 0 {
+				t.Errorf("this tested nothing: %d calls failed, %d events were refused, %d processes went on", all.failed, all.refused, lived)
 			}
-			t.Logf("%d runs, %d calls failed, %d processes went on by themselves, %d accepted, none lost", len(ks), injected, survived, accepted)
+			t.Logf("%d runs, %d calls failed, %d processes went on by themselves, %d accepted, %d lost, %d refused with 503, accepting again after %s at most",
+				len(ks), all.failed, lived, all.accepted, all.lost, all.refused, all.out.Round(time.Millisecond))
 		})
 	}
 }
 
-// failDisk runs a relay through one fault and says how many events it accepted,
-// how many calls failed, and whether its process lived.
-func failDisk(t *testing.T, inject string) (accepted, faults int, alive bool) {
+// trial is what a relay did whose disk failed.
+type trial struct {
+	accepted, lost, refused, failed int           // events, and calls to the disk
+	out                             time.Duration // from the last call that failed to the first event that was accepted again
+	lived                           bool          // the process, over its start
+}
+
+// failDisk runs a relay through one fault.
+func failDisk(t *testing.T, inject string) (one trial) {
 	t.Helper()
 	s := newSink(t)
 	calls := filepath.Join(t.TempDir(), "calls")
 	r := newRelay(t, s.url, settings{
 		targets: []string{"steady", "down"},
-		before:  []string{"strace", "-f", "-qq", "-o", calls, "-e", "trace=fsync,pwrite64", "-e", inject},
+		before:  []string{"strace", "-f", "-qq", "-ttt", "-o", calls, "-e", "trace=fsync,pwrite64", "-e", inject},
 	})
 	strace := r.before
 	r.before = nil
@@ -136,7 +147,7 @@ func failDisk(t *testing.T, inject string) (accepted, faults int, alive bool) {
 	l := newLoad(r.url)
 	r.launch(t)
 	until(t, "the relay is ready or dead", func() bool { return r.status("/readyz") == 200 || !r.alive() })
-	if alive = r.alive(); alive {
+	if one.lived = r.alive(); one.lived {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := l.run(ctx, 4, 0)
 		l.waitFor(t, 60)
@@ -153,11 +164,26 @@ func failDisk(t *testing.T, inject string) (accepted, faults int, alive bool) {
 	}
 	r.before = nil
 	r.start(t)
-	settle(t, r, s, l, len(r.targets)*r.conc)
+	a := settle(t, r, s, l, len(r.targets)*r.conc)
 	r.stop(t)
 	text, err := os.ReadFile(calls)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l.accepted(), bytes.Count(text, []byte("(INJECTED)")), alive
+	one.accepted, one.lost, one.refused = a.accepted, a.lost, l.count(http.StatusServiceUnavailable)
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "(INJECTED)") {
+			continue
+		}
+		one.failed++
+		at, err := strconv.ParseFloat(strings.Fields(line)[1], 64) // behind the process
+		if err != nil {
+			t.Fatal(err)
+		}
+		one.out = max(0, l.back.Sub(time.UnixMicro(int64(at*1e6))))
+	}
+	if one.out > backWithin {
+		t.Errorf("%s: accepting again after %s, want within %s", inject, one.out, backWithin)
+	}
+	return one
 }

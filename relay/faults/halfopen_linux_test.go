@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -131,6 +132,9 @@ func TestHalfOpenConnectionsDoNotKeepValidRequestsOut(t *testing.T) {
 // While strangers hold every connection the relay may have, a sender gets in and
 // what it sends is delivered: not one attempt lacks a descriptor.
 func TestStrangersWhoHoldAllConnectionsKeepNeitherSendersNorDeliveriesOut(t *testing.T) {
+	if _, err := exec.LookPath("prlimit"); err != nil {
+		lacks(t, "prlimit (apt-get install util-linux)")
+	}
 	s := newSink(t)
 	r := newRelay(t, s.url, settings{before: []string{"prlimit", "--nofile=128"}})
 	r.start(t)

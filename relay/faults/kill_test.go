@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func TestNothingAcceptedIsLostWhenTheProcessDiesAt(t *testing.T) {
 				r.launch(t, "RELAY_FAILPOINT="+point+":"+pass) // it may not live to be ready
 				ctx, stop := context.WithCancel(t.Context())
 				ended := l.run(ctx, 8, 0)
-				until(t, "the process is dead", func() bool { return !r.alive() })
+				r.diesThere(t)
 				stop()
 				<-ended
 				deaths++
@@ -81,6 +82,15 @@ func TestNothingAcceptedIsLostWhenTheProcessDiesAt(t *testing.T) {
 	}
 }
 
+// diesThere waits for the death that a failpoint is, which is no other end.
+func (r *relay) diesThere(t *testing.T) {
+	t.Helper()
+	until(t, "the process is dead", func() bool { return !r.alive() })
+	if status, ok := r.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		t.Fatalf("the process did not die at the failpoint: %v", r.err)
+	}
+}
+
 func TestAStoreIsWholeWhenTheProcessDiesWhileItsSchemaIsMade(t *testing.T) {
 	steps, err := filepath.Glob("../outbox/sqlite/migrations/*.sql")
 	if err != nil || len(steps) == 0 {
@@ -90,7 +100,7 @@ func TestAStoreIsWholeWhenTheProcessDiesWhileItsSchemaIsMade(t *testing.T) {
 		s := newSink(t)
 		r := newRelay(t, s.url, settings{tags: "failpoint"})
 		r.launch(t, fmt.Sprintf("RELAY_FAILPOINT=%s:%d", failpoint.Migration, n+1))
-		<-r.exited
+		r.diesThere(t)
 		r.start(t)
 		l := newLoad(r.url)
 		ctx, stop := context.WithCancel(t.Context())

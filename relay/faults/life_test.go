@@ -64,6 +64,7 @@ func TestStoppingUnderLoadEndsInTimeAndLosesAndRepeatsNothing(t *testing.T) {
 	for range stops {
 		r.start(t)
 		ctx, stop := context.WithCancel(t.Context())
+		l.forget()
 		ended := l.run(ctx, 32, 0)
 		begun := time.Now()
 		l.waitFor(t, 200)

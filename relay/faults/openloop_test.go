@@ -101,7 +101,9 @@ func (f *flood) send(ctx context.Context, due time.Time) {
 		c := f.idle[n-1]
 		f.idle = f.idle[:n-1]
 		f.mu.Unlock()
-		f.write(c, due)
+		if !f.write(c, due) {
+			f.load.note("", 0, "", 0) // closed meanwhile, and nobody reads from it
+		}
 		return
 	}
 	defer f.mu.Unlock()

@@ -49,7 +49,7 @@ func newSinkApart(t *testing.T) *sink {
 
 // serveSink is the other process, until its standard input ends.
 func serveSink() error {
-	s := &sink{got: map[string]map[string]int{}}
+	s := emptySink()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
