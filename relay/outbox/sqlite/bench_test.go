@@ -132,6 +132,7 @@ func BenchmarkOpen(b *testing.B) {
 		b.Fatal(err)
 	}
 	took := time.Duration(0)
+	b.ReportAllocs()
 	for b.Loop() {
 		began := time.Now()
 		s := openStore(b, Config{Path: path})
@@ -170,6 +171,7 @@ func BenchmarkBesideABacklog(b *testing.B) {
 		"FindNoPerson": func() error { _, _, err := s.Events(b.Context(), outbox.Filter{Person: "none"}); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
 			for b.Loop() {
 				if err := f(); err != nil {
 					b.Fatal(err)
