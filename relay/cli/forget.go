@@ -17,13 +17,13 @@ import (
 
 const forgetHelp = `usage: invitation-relay forget --cifcod ID [--json]
 
-Erases one person from the store, whether the relay runs or not: the bodies of
-her events, her id and its hash, the ids of invitation and ticket, and what was
-refused of her. It looks at every body, which takes some 20 s for a million of
-them. Events that name nobody are hers when they have an invitation or ticket of
-hers. Her deliveries that are pending or dead are discarded; one whose
-attempt is under way is waited for. Events stay, of no one, for the history of
-targets.
+Erases one person from the store, whether the relay runs or not; one that --admin
+or RELAY_ADMIN names must run. Gone are the bodies of her events, her id and its
+hash, the ids of invitation and ticket, and what was refused of her. It looks at
+every body, which takes some 20 s for a million of them. Events that name nobody
+are hers when they have an invitation or ticket of hers. Her deliveries that are
+pending or dead are discarded; one whose attempt is under way is waited for.
+Events stay, of no one, for the history of targets.
 
 What has left the relay is with its receivers, and copies made by backup, or of
 the disk, still have her. What was refused and no key in the config opens, or is
@@ -69,7 +69,8 @@ type forgottenJSON struct {
 }
 
 // forget asks the relay that runs, and does it itself when none does: the lock
-// of the store keeps both from happening.
+// of the store keeps both from happening. Of a relay that --admin or RELAY_ADMIN
+// names the store is elsewhere: it alone is asked.
 func forget(cmd *cobra.Command, w *world, o *operation, person string) error {
 	api, err := o.api(cmd, w)
 	if err != nil {
@@ -83,7 +84,7 @@ func forget(cmd *cobra.Command, w *world, o *operation, person string) error {
 	var done forgottenJSON
 	answer, err := api.postBody(cmd.Context(), body, "forget")
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED) && o.admin == "":
+	case errors.Is(err, syscall.ECONNREFUSED) && o.configAsked:
 		done, err = forgetAlone(cmd.Context(), w, o.configFile, person)
 	case err == nil && json.Unmarshal(answer, &done) != nil:
 		err = api.stranger()

@@ -39,6 +39,7 @@ type operation struct {
 	user, passwordFile string
 	json               bool
 	configNamed        bool // -c was given
+	configAsked        bool // the config said where the relay is: neither --admin nor RELAY_ADMIN did
 }
 
 // addFlags declares the flags of an operation.
@@ -74,6 +75,7 @@ func (o *operation) listener(w *world) (string, error) {
 	if v, ok := w.lookup(adminVariable); ok && v != "" && !o.configNamed {
 		return checkedAdmin(v, adminVariable)
 	}
+	o.configAsked = true
 	listen, problems := config.ReadAdminListen(o.configFile, config.Options{Lookup: w.lookup})
 	if err := unreadable(problems); err != nil {
 		if !o.configNamed {
