@@ -17,7 +17,6 @@ import (
 
 	"invitation-relay/relay"
 	"invitation-relay/relay/config"
-	"invitation-relay/relay/outbox"
 	"invitation-relay/relay/outbox/sqlite"
 )
 
@@ -110,13 +109,13 @@ func lookAtLock(ctx context.Context, cfg *config.Config, alive bool) (looks []lo
 	}
 	r, err := sqlite.OpenReader(ctx, path, keys...)
 	switch {
-	case errors.Is(err, outbox.ErrNewer), errors.Is(err, outbox.ErrKey), errors.Is(err, outbox.ErrCorrupt):
-		looks = append(looks, bad("store", "it cannot be read: "+err.Error(), ""))
 	case err == nil:
 		_ = r.Close() // it only read
-		looks = append(looks, good("store", "it can be read"))
+		return append(looks, good("store", "it can be read"))
+	case errors.Is(err, sqlite.ErrOlder):
+		return append(looks, good("store", "an older release wrote it: serve brings it up to date"))
 	}
-	return looks
+	return append(looks, bad("store", "it cannot be read: "+err.Error(), ""))
 }
 
 // clockAfterBuild holds the clock against the day this program was made of.

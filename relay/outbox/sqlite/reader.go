@@ -25,6 +25,9 @@ const (
 const batchSQL = `SELECT seq, rnd, received_at, source, kind, targets, crc, dedupe, verdicts, subject, ticket, status, body, key_id
 	FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`
 
+// ErrOlder says that an older release has made the store's schema.
+var ErrOlder = errors.New("the store was written by an older release")
+
 // Reader reads the events of a store beside the relay that has it open, or
 // while none has. It keeps no lock of ours, changes nothing in the file, its
 // schema included, and holds no transaction between two events that it yields.
@@ -41,8 +44,8 @@ type Reader struct {
 // OpenReader opens the store at path, which must be there: the error wraps
 // fs.ErrNotExist when it is not, outbox.ErrNewer when a newer release wrote it,
 // outbox.ErrKey when the keys are not those it is encrypted with, and
-// outbox.ErrCorrupt. A schema older than this release's is an error too: it
-// is for Open to bring up to date.
+// outbox.ErrCorrupt. A schema older than this release's is ErrOlder: it is for
+// Open to bring up to date.
 func OpenReader(ctx context.Context, path string, keys ...[]byte) (*Reader, error) {
 	r := &Reader{path: path, keys: keys, names: newNames()}
 	if err := r.open(context.WithoutCancel(ctx)); err != nil {
@@ -197,7 +200,7 @@ func current(ctx context.Context, c *conn) error {
 	case done > known:
 		return fmt.Errorf("%w: its schema is %d and this one knows %d; use the newer release", outbox.ErrNewer, done, known)
 	case done < known:
-		return fmt.Errorf("its schema is %d and this release's is %d: serve brings it up to date", done, known)
+		return fmt.Errorf("%w: its schema is %d and this one's is %d; serve brings it up to date", ErrOlder, done, known)
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func TestStoreOfTheFirstSchemaIsBroughtUpWithItsEvents(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenReader(t.Context(), path); err == nil || !strings.Contains(err.Error(), "serve brings it up to date") {
+	if _, err := OpenReader(t.Context(), path); !errors.Is(err, ErrOlder) || !strings.Contains(err.Error(), "serve brings it up to date") {
 		t.Errorf("a reader says %v, want the way out", err)
 	}
 	s = openStore(t, Config{Path: path})
