@@ -101,7 +101,7 @@ func lookAtLock(ctx context.Context, cfg *config.Config, alive bool) (looks []lo
 		looks = append(looks, good("store", "nobody has it open"))
 	}
 	if _, err := os.Stat(path); err != nil {
-		return append(looks, good("store", "it is not there yet: serve makes it"))
+		return append(looks, notThere(path))
 	}
 	keys, err := cfg.Store.RawKeys()
 	if err != nil {
@@ -116,6 +116,15 @@ func lookAtLock(ctx context.Context, cfg *config.Config, alive bool) (looks []lo
 		return append(looks, good("store", "an older release wrote it: serve brings it up to date"))
 	}
 	return append(looks, bad("store", "it cannot be read: "+err.Error(), ""))
+}
+
+// notThere tells a store that is still to be made from one that was there: serve
+// begins none anew beside a log with commits in it.
+func notThere(path string) look {
+	if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
+		return bad("store", "it is gone, and its log is not: "+log.Name(), "put a backup in its place, or move what is beside it away to start with an empty one")
+	}
+	return good("store", "it is not there yet: serve makes it")
 }
 
 // clockAfterBuild holds the clock against the day this program was made of.

@@ -36,6 +36,18 @@ func TestDoctorFindsAStoreThatServeWouldRefuse(t *testing.T) {
 	}
 }
 
+func TestDoctorFindsALogWhoseStoreIsGone(t *testing.T) {
+	left := func(log string) func(path string) error {
+		return func(path string) error { return os.WriteFile(path+"-wal", []byte(log), 0o600) }
+	}
+	if code, stdout := doctorOf(t, left("a log, or what is left of one")); code != exitFailed || !strings.Contains(stdout, "fail store: it is gone, and its log is not") {
+		t.Errorf("exit %d\n%s", code, stdout)
+	}
+	if code, stdout := doctorOf(t, left("")); code != exitDone || !strings.Contains(stdout, "ok   store: it is not there yet: serve makes it\n") {
+		t.Errorf("an empty log: exit %d\n%s", code, stdout)
+	}
+}
+
 func TestDoctorLeavesAStoreOfAnOlderReleaseToServe(t *testing.T) {
 	code, stdout := doctorOf(t, func(path string) error {
 		s, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
