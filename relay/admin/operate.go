@@ -104,7 +104,9 @@ func (a *api) explain(c *call) (any, error) {
 }
 
 // targetInPath is the name in the path, of a target that the config has or that
-// still has something waiting. Before that is known it is not for the log.
+// still has something waiting. Of the latter only a hold can be released; hold and
+// send-test refuse it when they come to it. Before the name is known it is not for
+// the log.
 func (a *api) targetInPath(c *call) (string, error) {
 	name := c.req.PathValue("name")
 	if !slices.ContainsFunc(a.Targets(), func(t TargetStatus) bool { return t.Name == name }) {
@@ -122,10 +124,20 @@ func (a *api) knownTarget(name string) error {
 	return nil
 }
 
+// noTarget is the answer to the name of a target that cannot be meant. One that is
+// gone from the config is never the one that was.
 func (a *api) noTarget(name string) error {
 	var names []string
 	for _, t := range a.Targets() {
-		names = append(names, t.Name)
+		switch {
+		case t.Kind != "":
+			names = append(names, t.Name)
+		case t.Name == name:
+			return &problem{
+				Status: http.StatusNotFound,
+				Detail: "there is no such target in the config any more: what waits for it is sent when it returns, or can be discarded",
+			}
+		}
 	}
 	return unknownName("target", name, names)
 }

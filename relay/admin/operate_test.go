@@ -57,6 +57,23 @@ func TestMisspeltNameIsAnsweredWithTheOneThatWasMeant(t *testing.T) {
 	}
 }
 
+func TestTargetThatIsGoneFromTheConfigIsNotTheOneThatWasMeant(t *testing.T) {
+	b, d := filledBench(t)
+	d.err = event.ErrNotFound // what the relay says of old-slack
+	const gone = "there is no such target in the config any more: what waits for it is sent when it returns, or can be discarded"
+	for path, want := range map[string]string{
+		"targets/old-slack/hold":                          gone,
+		"targets/old-slack/release":                       gone,
+		"targets/old-slack/send-test":                     gone,
+		"events/" + anEvent + "/replay?targets=old-slack": gone,
+		"targets/old-slakc/hold":                          "there is no such target",
+	} {
+		if p := wantProblem(t, b.ask("POST", "/api/v1/"+path), http.StatusNotFound); p.Detail != want {
+			t.Errorf("%s: %s, want %s", path, p.Detail, want)
+		}
+	}
+}
+
 func TestTestEventGoesToOneTarget(t *testing.T) {
 	b, d := filledBench(t)
 	w := b.ask("POST", "/api/v1/targets/ops-mail/send-test")
