@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +40,10 @@ func newBackup(w *world) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			done, err := sqlite.Backup(cmd.Context(), cfg.Path, args[0])
+			var looked atomic.Int64
+			stop := newProgress(w.stderr).watch(func() (int, string) { return soFar(args[0], looked.Load()) })
+			done, err := sqlite.Backup(cmd.Context(), cfg.Path, args[0], func(events int) { looked.Store(int64(events)) })
+			stop()
 			switch {
 			case errors.Is(err, fs.ErrExist):
 				return &failure{code: exitFailed, msg: args[0] + " is there already", hint: "nothing is overwritten: give the copy another name"}
@@ -61,6 +66,18 @@ func newBackup(w *world) *cobra.Command {
 	setHelp(cmd, backupHelp)
 	cmd.ValidArgsFunction = anyFile
 	return cmd
+}
+
+// soFar is how far a copy has come: what there is of it, or, when it is whole, how
+// many events of it have been looked through.
+func soFar(into string, looked int64) (n int, at string) {
+	if looked > 0 {
+		return int(looked), "events looked through"
+	}
+	if info, err := os.Stat(into); err == nil {
+		n = int(info.Size() >> 20)
+	}
+	return n, "MiB copied"
 }
 
 // noFolder reports whether the copy's folder is not there. Backup names the copy's path, and not the store's.

@@ -31,8 +31,38 @@ func (p *progress) tick(n int, at string) {
 	if p.w == nil || n%64 != 0 || time.Now().Before(p.next) {
 		return
 	}
-	p.next, p.shown = time.Now().Add(progressEvery), true
+	p.next = time.Now().Add(progressEvery)
+	p.show(n, at)
+}
+
+func (p *progress) show(n int, at string) {
+	p.shown = true
 	fmt.Fprintf(p.w, "\r\x1b[K%d done  %s", n, at)
+}
+
+// watch shows how far work has come that has no moment of its own to say so,
+// until the func that it returns is called. That takes the line away.
+func (p *progress) watch(how func() (n int, at string)) (stop func()) {
+	if p.w == nil {
+		return func() {}
+	}
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for every := time.NewTimer(progressAfter); ; every.Reset(progressEvery) {
+			select {
+			case <-stopped:
+				return
+			case <-every.C:
+				p.show(how())
+			}
+		}
+	}()
+	return func() {
+		close(stopped)
+		<-ended
+		p.clear()
+	}
 }
 
 // clear takes the line away.

@@ -22,8 +22,9 @@ type BackedUp struct {
 // Backup copies the store at path into a file that must not be there yet, beside
 // the relay that has it open, or while none has. It is of one moment, has no free
 // pages, is for its owner only, and on disk and looked through when Backup
-// returns; see mendCopy. Keys are not needed: what is encrypted stays so.
-func Backup(ctx context.Context, path, into string) (b BackedUp, err error) {
+// returns; see mendCopy. Keys are not needed: what is encrypted stays so. looked is
+// called after each event of the copy that was looked through.
+func Backup(ctx context.Context, path, into string, looked func(events int)) (b BackedUp, err error) {
 	if _, err := os.Stat(path); err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err // who called knows the path
@@ -47,7 +48,7 @@ func Backup(ctx context.Context, path, into string) (b BackedUp, err error) {
 		mended, err = mendCopy(ctx, into, path+".mark") // first: SQLite sees some of that as well
 	}
 	if err == nil {
-		b, err = look(ctx, into)
+		b, err = look(ctx, into, looked)
 		b.Mended = mended
 	}
 	if err == nil {
@@ -78,7 +79,7 @@ func copyInto(ctx context.Context, path, into string) (err error) {
 }
 
 // look looks through a copy: its pages, and the checksum of each event.
-func look(ctx context.Context, path string) (b BackedUp, err error) {
+func look(ctx context.Context, path string, looked func(events int)) (b BackedUp, err error) {
 	c, err := dial(path, readerParams+"&mode=ro")
 	if err != nil {
 		return b, fault("open the copy", err)
@@ -112,6 +113,7 @@ func look(ctx context.Context, path string) (b BackedUp, err error) {
 			if row.verify(true) != nil {
 				b.Damaged++
 			}
+			looked(b.Events)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -33,7 +34,7 @@ func TestBackupBesideAWriterHasAllThatWasAcknowledgedBefore(t *testing.T) {
 			ended <- nil
 		}()
 		copied := filepath.Join(t.TempDir(), "copy?x=y.db")
-		got, err := Backup(t.Context(), s.cfg.Path, copied)
+		got, err := Backup(t.Context(), s.cfg.Path, copied, func(int) {})
 		stop()
 		if err := <-ended; err != nil {
 			t.Error("the writer was stopped:", err)
@@ -48,6 +49,17 @@ func TestBackupBesideAWriterHasAllThatWasAcknowledgedBefore(t *testing.T) {
 		if len(due) != got.Events {
 			t.Errorf("a relay on the copy has %d to do, want %d", len(due), got.Events)
 		}
+	}
+}
+
+func TestBackupSaysHowManyEventsItHasLookedThrough(t *testing.T) {
+	s := openStore(t, Config{})
+	var ids event.IDs
+	fill(t, s, &ids, 3)
+	var said []int
+	got, err := Backup(t.Context(), s.cfg.Path, filepath.Join(t.TempDir(), "copy"), func(events int) { said = append(said, events) })
+	if err != nil || got.Events != 3 || !slices.Equal(said, []int{1, 2, 3}) {
+		t.Errorf("%+v (%v), and it said %v", got, err, said)
 	}
 }
 
@@ -71,7 +83,7 @@ func TestBackupOverwritesNothingAndLeavesNothingWhenItFails(t *testing.T) {
 		{filepath.Join(folder, "none"), fresh, fs.ErrNotExist},
 		{text, fresh, outbox.ErrCorrupt},
 	} {
-		if _, err := Backup(t.Context(), c.from, c.into); !errors.Is(err, c.want) {
+		if _, err := Backup(t.Context(), c.from, c.into, func(int) {}); !errors.Is(err, c.want) {
 			t.Errorf("%s into %s: %v, want %v", c.from, c.into, err, c.want)
 		}
 	}
@@ -87,7 +99,7 @@ func TestBackupSaysWhatIsDamagedInIt(t *testing.T) {
 	if err := s.w.runOnce(context.WithoutCancel(t.Context()), "UPDATE events SET ticket = 'x' WHERE seq = ?", bad.Seq()); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Backup(t.Context(), s.cfg.Path, filepath.Join(t.TempDir(), "copy")); err != nil || got.Events != 3 || got.Damaged != 1 {
+	if got, err := Backup(t.Context(), s.cfg.Path, filepath.Join(t.TempDir(), "copy"), func(int) {}); err != nil || got.Events != 3 || got.Damaged != 1 {
 		t.Errorf("backup: %+v (%v), want 3 events, 1 damaged", got, err)
 	}
 }
@@ -106,7 +118,7 @@ func TestWhatIsErasedFromARestoredCopyIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied := filepath.Join(t.TempDir(), "copy.db")
-	if _, err := Backup(t.Context(), s.cfg.Path, copied); err != nil {
+	if _, err := Backup(t.Context(), s.cfg.Path, copied, func(int) {}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Rekey(t.Context(), Config{Path: copied, Keys: [][]byte{testKey(1)}}, func(int) {}); err != nil {
@@ -129,7 +141,7 @@ func TestBackupMendsAFlippedBitInANameAndSaysSo(t *testing.T) {
 		}
 		change(t, path, func(b []byte) { flip(s, row, b) })
 		copied := filepath.Join(t.TempDir(), "copy")
-		got, err := Backup(t.Context(), path, copied)
+		got, err := Backup(t.Context(), path, copied, func(int) {})
 		if err != nil || len(got.Mended) != 1 || got.Mended[0] != what {
 			t.Fatalf("%s: backup: %+v (%v), want it mended", what, got, err)
 		}
@@ -138,7 +150,7 @@ func TestBackupMendsAFlippedBitInANameAndSaysSo(t *testing.T) {
 		if log.Len() > 0 {
 			t.Errorf("%s: a relay on the copy says\n%s", what, log.String())
 		}
-		if got, err := Backup(t.Context(), copied, copied+"2"); err != nil || len(got.Mended) > 0 {
+		if got, err := Backup(t.Context(), copied, copied+"2", func(int) {}); err != nil || len(got.Mended) > 0 {
 			t.Errorf("%s: backup of the copy: %+v (%v)", what, got, err)
 		}
 	}
@@ -148,7 +160,7 @@ func TestBackupWithANameThatIsLostIsNone(t *testing.T) {
 	path, _, row := pinged(t)
 	change(t, path, func(b []byte) { b[row+len(rowOfB)-1], b[row+len(rowOfB)-2] = 'x', 'x' })
 	copied := filepath.Join(t.TempDir(), "copy")
-	if _, err := Backup(t.Context(), path, copied); !errors.Is(err, outbox.ErrCorrupt) {
+	if _, err := Backup(t.Context(), path, copied, func(int) {}); !errors.Is(err, outbox.ErrCorrupt) {
 		t.Errorf("backup: %v, want outbox.ErrCorrupt", err)
 	}
 	if _, err := os.Stat(copied); !errors.Is(err, fs.ErrNotExist) {

@@ -265,7 +265,7 @@ func TestADamagedLogIsNotReadNorBackedUpAsIfItWereWhole(t *testing.T) {
 		return n, errors.Join(err, r.Close())
 	}
 	backUp := func(path string) (int, error) {
-		b, err := Backup(t.Context(), path, filepath.Join(t.TempDir(), "copy.db"))
+		b, err := Backup(t.Context(), path, filepath.Join(t.TempDir(), "copy.db"), func(int) {})
 		return b.Events, err
 	}
 	for what, do := range map[string]func(path string) (int, error){"read": read, "back up": backUp} {
