@@ -217,9 +217,13 @@ func parseEndpoint(text string) (*url.URL, *rules.Problem) {
 	case u.Hostname() == "":
 		return nil, &rules.Problem{Message: "has no host", Hint: hint}
 	case !isPort(u.Port()):
-		return nil, &rules.Problem{Message: "has a port that is none", Hint: "a port is 1 to 65535; without one it is 80 for http and 443 for https"}
+		return nil, noPort()
 	}
 	return u, nil
+}
+
+func noPort() *rules.Problem {
+	return &rules.Problem{Message: "has a port that is none", Hint: "a port is 1 to 65535; without one it is 80 for http and 443 for https"}
 }
 
 // isPort reports whether a connection can be made to a port, which need not be there.

@@ -29,6 +29,8 @@ func parseProxy(text string) (*url.URL, *rules.Problem) {
 		return nil, &rules.Problem{Message: "is not a URL", Hint: hint}
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, &rules.Problem{Message: "does not begin with http:// or https://", Hint: hint}
+	case !isPort(u.Port()):
+		return nil, noPort()
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || hasExpression(text):
 		return nil, &rules.Problem{Message: "has more in it than a user, a host and a port", Hint: hint}
 	}
