@@ -125,6 +125,9 @@ func (k *checker) forbidden(at string, t *Target) {
 	var urls []string
 	if t.HTTP != nil {
 		urls = []string{".url", t.HTTP.URL.Reveal(), ".proxy", t.HTTP.Proxy.Reveal()}
+		if o := t.HTTP.Auth.OAuth2; o != nil {
+			urls = append(urls, ".auth.oauth2.token_url", o.TokenURL.Reveal())
+		}
 	}
 	if t.Slack != nil {
 		urls = []string{".webhook_url", t.Slack.WebhookURL.Reveal(), ".api_url", t.Slack.APIURL}
