@@ -67,7 +67,7 @@ func serve(ctx context.Context, w *world, file string) error {
 		Applied: func(cfg *config.Config) { setLevel(cfg.Log) },
 	})
 	if err != nil {
-		return startHint(err)
+		return inLog(log, startHint(err))
 	}
 	announce(w, cfg, r)
 	go giveHeapRoom(w.lookup)
@@ -75,11 +75,24 @@ func serve(ctx context.Context, w *world, file string) error {
 	up, down := context.WithCancel(context.WithoutCancel(ctx))
 	defer down()
 	go reloadOnHangup(up, r, log)
-	return r.Run(ctx)
+	return inLog(log, r.Run(ctx))
 }
 
-// logWarnings logs what check would warn of, at the start and at each reload. From
-// here on everything on standard error is the log, which a machine may read.
+// inLog says in the log, as the last of it, why serve failed, when a machine reads
+// it: once the config is read, all of standard error is JSON then.
+func inLog(log *slog.Logger, err error) error {
+	if _, machine := log.Handler().(*slog.JSONHandler); err == nil || !machine {
+		return err
+	}
+	why := []any{"err", err}
+	if f, ok := errors.AsType[*failure](err); ok && f.hint != "" {
+		why = append(why, "hint", f.hint)
+	}
+	log.Error("serve failed", why...)
+	return errSaid
+}
+
+// logWarnings logs what check would warn of, at the start and at each reload.
 func logWarnings(log *slog.Logger, problems config.Problems) {
 	for _, p := range problems {
 		if p.Warning {
