@@ -48,7 +48,7 @@ func newBackup(w *world) *cobra.Command {
 			case errors.Is(err, fs.ErrExist):
 				return &failure{code: exitFailed, msg: args[0] + " is there already", hint: "nothing is overwritten: give the copy another name"}
 			case noFolder(err):
-				return &failure{code: exitFailed, msg: "the folder of " + args[0] + " is not there", hint: "mkdir -p " + filepath.Dir(args[0])}
+				return &failure{code: exitFailed, msg: "the folder of " + args[0] + " is not there", hint: "mkdir -p " + shellWord(filepath.Dir(args[0]))}
 			case err != nil:
 				return aboutStore("backup", err)
 			}
