@@ -114,7 +114,7 @@ func (d *destination) chosen(w *world, cfg *config.Config) (*config.Source, erro
 	}
 	switch {
 	case len(all) == 0:
-		return nil, &failure{code: exitFailed, msg: "the config has no source", hint: "invitation-relay check -c " + d.configFile}
+		return nil, &failure{code: exitFailed, msg: "the config has no source", hint: "invitation-relay check -c " + shellWord(d.configFile)}
 	case d.source != "":
 		return nil, wrongUsage(fmt.Sprintf("no source %q in the config", d.source), "the sources are "+strings.Join(names, ", "))
 	case len(all) > 1:

@@ -19,6 +19,11 @@ type dry struct {
 	cfg *config.Config
 }
 
+// mistaken is the error of a config with mistakes in it.
+func mistaken(err error, file string) error {
+	return &failure{code: exitFailed, err: err, hint: "invitation-relay check -c " + shellWord(file) + " also shows the warnings"}
+}
+
 // newDry reads the config. Warnings are check's business.
 func newDry(w *world, file string) (*dry, error) {
 	cfg, problems := config.Load(file, config.Options{Lookup: w.lookup})
@@ -26,7 +31,7 @@ func newDry(w *world, file string) (*dry, error) {
 		return nil, err
 	}
 	if err := problems.Err(); err != nil {
-		return nil, &failure{code: exitFailed, err: err, hint: "invitation-relay check -c " + file + " also shows the warnings"}
+		return nil, mistaken(err, file)
 	}
 	run, err := relay.NewDryRun(cfg, version())
 	if err != nil {

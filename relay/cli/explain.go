@@ -134,7 +134,7 @@ func (x *explanation) chosen(d *dry, encrypted bool) (*config.Source, error) {
 	case s == nil && x.source != "":
 		return nil, wrongUsage(fmt.Sprintf("no source %q in the config", x.source), "the sources are "+strings.Join(d.sourceNames(), ", "))
 	case s == nil:
-		return nil, &failure{code: exitFailed, msg: "the config has no source", hint: "invitation-relay check -c " + x.configFile}
+		return nil, &failure{code: exitFailed, msg: "the config has no source", hint: "invitation-relay check -c " + shellWord(x.configFile)}
 	}
 	return s, nil
 }

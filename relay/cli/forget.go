@@ -124,7 +124,7 @@ func forgetAlone(ctx context.Context, w *world, file, person string) (forgottenJ
 		return forgottenJSON{}, err
 	}
 	if err := problems.Err(); err != nil {
-		return forgottenJSON{}, &failure{code: exitFailed, err: err, hint: "invitation-relay check -c " + file + " also shows the warnings"}
+		return forgottenJSON{}, mistaken(err, file)
 	}
 	done, err := relay.Forget(ctx, cfg, person)
 	if err != nil {

@@ -154,7 +154,7 @@ func storeOf(w *world, file string) (sqlite.Config, error) {
 		return sqlite.Config{}, err
 	}
 	if err := problems.Err(); err != nil {
-		return sqlite.Config{}, &failure{code: exitFailed, err: err, hint: "invitation-relay check -c " + file + " also shows the warnings"}
+		return sqlite.Config{}, mistaken(err, file)
 	}
 	keys, err := cfg.Store.RawKeys()
 	if err != nil {
