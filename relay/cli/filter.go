@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -62,8 +63,12 @@ func (f *filters) query() (url.Values, error) {
 		return nil, wrongUsage(fmt.Sprintf("--state %q is none of them", printable(s)), "one of "+join(f.states))
 	}
 	for _, name := range []string{"since", "until"} {
-		if text := q.Get(name); text != "" && !isMoment(text) {
-			return nil, wrongUsage("--"+name+" is neither a time nor how long ago it was", "write it like 7d, 12h, 2026-11-23 or 2026-11-23T22:30:00Z")
+		if text := q.Get(name); text != "" {
+			moment, ok := momentOf(text)
+			if !ok {
+				return nil, wrongUsage("--"+name+" is neither a time nor how long ago it was", "write it like 7d, 12h, 2026-11-23 or 2026-11-23T22:30:00Z")
+			}
+			q.Set(name, moment)
 		}
 	}
 	if f.refused {
@@ -72,16 +77,30 @@ func (f *filters) query() (url.Values, error) {
 	return q, nil
 }
 
-// isMoment reports whether text is a time, a day, or how long ago something was.
-func isMoment(text string) bool {
-	if _, ok := parseTime(text); ok {
-		return true
+// longestAgo is the longest the API takes.
+const longestAgo = math.MaxUint16 * 24 * time.Hour
+
+// momentOf is a time, a day, or how long ago something was, as the API reads it:
+// it knows neither fractions of a day nor a sign.
+func momentOf(text string) (string, bool) {
+	if at, ok := parseTime(text); ok {
+		return at.Format(time.RFC3339Nano), true
 	}
 	if _, err := time.Parse(time.DateOnly, text); err == nil {
-		return true
+		return text, true
 	}
 	ago, err := config.ParseDuration(text)
-	return err == nil && ago > 0
+	if err != nil || ago <= 0 || ago > longestAgo {
+		return "", false
+	}
+	days, rest := ago/(24*time.Hour), ago%(24*time.Hour)
+	switch {
+	case rest == 0:
+		return fmt.Sprintf("%dd", days), true
+	case days == 0:
+		return rest.String(), true
+	}
+	return fmt.Sprintf("%dd%s", days, rest), true
 }
 
 // narrow reports whether the filters leave something out beside a state.

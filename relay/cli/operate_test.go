@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -249,6 +250,27 @@ func TestListAsksForPagesUpToTheLimitAndPrintsOneDocument(t *testing.T) {
 	}
 	if !strings.Contains(stderr, "there are more: --limit ") {
 		t.Errorf("stderr: %s", stderr)
+	}
+}
+
+// TestMomentsAreSentAsTheAPIReadsThem: what diff and the config take for so long
+// ago, the API does not all.
+func TestMomentsAreSentAsTheAPIReadsThem(t *testing.T) {
+	for text, want := range map[string]string{
+		"7d": "7d", "90m": "1h30m0s", "1d12h": "1d12h0m0s", "1.5d": "1d12h0m0s", "+7d": "7d", ".5d": "12h0m0s", "65535d": "65535d",
+		"2026-11-23": "2026-11-23", " 2026-11-23T22:30:00.5+01:00": "2026-11-23T21:30:00.5Z",
+	} {
+		f := newFakeRelay(t).on("GET events", `{"items":[],"next":""}`)
+		f.operate(t, "events", "list", "--since", text)
+		if asked := []string{"GET events limit=50&since=" + want}; !slices.Equal(f.asked, asked) {
+			t.Errorf("%s: asked %v, want %v", text, f.asked, asked)
+		}
+	}
+	for _, text := range []string{"0d", "-7d", "65536d", "7", "7d+5m", "2026-02-30"} {
+		f := newFakeRelay(t)
+		if code, _, _ := f.operate(t, "events", "list", "--since", text); code != exitUsage || len(f.asked) > 0 {
+			t.Errorf("%s: exit %d, asked %v", text, code, f.asked)
+		}
 	}
 }
 
