@@ -82,7 +82,7 @@ func editorValue(n *yaml.Node) any {
 
 func TestRightConfigsFitTheSchema(t *testing.T) {
 	s := compileSchema(t)
-	for _, file := range []string{examplePath, "../cli/init.yaml", "testdata/full.yaml"} {
+	for _, file := range []string{examplePath, "../cli/init.yaml", "testdata/full.yaml", "testdata/others.yaml"} {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

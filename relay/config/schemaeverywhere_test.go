@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +15,8 @@ import (
 // resolved must not be marked as wrong in an editor.
 func TestAReferenceMayStandForEveryValueTheSchemaKnows(t *testing.T) {
 	s := compileSchema(t)
-	for _, file := range []string{examplePath, "testdata/full.yaml"} {
+	var tried []string
+	for _, file := range []string{examplePath, "testdata/full.yaml", "testdata/others.yaml"} {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -23,9 +25,11 @@ func TestAReferenceMayStandForEveryValueTheSchemaKnows(t *testing.T) {
 		if err := yaml.Unmarshal(data, &doc); err != nil {
 			t.Fatal(err)
 		}
-		tried := 0
+		if _, problems := Load(file, Options{Lookup: nobody}); problems.Err() != nil {
+			t.Errorf("%s: %v", file, problems.Err())
+		}
 		eachValue(doc.Content[0], "", func(path string, n *yaml.Node) {
-			tried++
+			tried = append(tried, path+" ")
 			was := *n
 			*n = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "${env:NAME:-default}"}
 			if err := s.Validate(editorValue(doc.Content[0])); err != nil {
@@ -33,8 +37,11 @@ func TestAReferenceMayStandForEveryValueTheSchemaKnows(t *testing.T) {
 			}
 			*n = was
 		})
-		if tried < 60 {
-			t.Errorf("%s: only %d values found", file, tried)
+	}
+	for _, setting := range schemaSettings(t) {
+		where := regexp.MustCompile("^" + strings.ReplaceAll(setting, "*", `\S+`) + " ")
+		if !slices.ContainsFunc(tried, where.MatchString) {
+			t.Errorf("no file has%s", setting)
 		}
 	}
 }
@@ -56,6 +63,50 @@ func eachValue(n *yaml.Node, path string, f func(path string, n *yaml.Node)) {
 		}
 	case yaml.DocumentNode, yaml.AliasNode: // what is behind an alias is tried at its anchor
 	}
+}
+
+// schemaSettings are the paths of all that the schema knows and has nothing below,
+// with * for a name that the operator chooses.
+func schemaSettings(t *testing.T) (paths []string) {
+	t.Helper()
+	var root map[string]any
+	if err := json.Unmarshal(Schema(), &root); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(s map[string]any, path string) (below bool)
+	walk = func(s map[string]any, path string) (below bool) {
+		if ref, ok := s["$ref"].(string); ok {
+			definitions, _ := root["$defs"].(map[string]any)
+			s, _ = definitions[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+		}
+		setting := func(of any, path string) {
+			if of, ok := of.(map[string]any); ok {
+				below = true
+				if !walk(of, path) {
+					paths = append(paths, path)
+				}
+			}
+		}
+		settings, _ := s["properties"].(map[string]any)
+		for key, of := range settings {
+			setting(of, path+" "+key)
+		}
+		setting(s["additionalProperties"], path+" *")
+		setting(s["items"], path)
+		others, _ := s["anyOf"].([]any)
+		for _, of := range others {
+			if of, ok := of.(map[string]any); ok && walk(of, path) {
+				below = true
+			}
+		}
+		return below
+	}
+	walk(root, "")
+	if len(paths) < 90 {
+		t.Errorf("only %d settings found in the schema", len(paths))
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // TestThePatternsOfTheSchemaAreReadAlikeInEveryLanguage: editors and CI read
