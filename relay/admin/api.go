@@ -88,11 +88,8 @@ type Config struct {
 	Forget func(ctx context.Context, person string) (outbox.Forgotten, error)
 
 	// Users may sign in, by HTTP Basic. Nil or none: everybody who can connect is
-	// an operator, for a listener on loopback and no other.
+	// an operator, for a listener on loopback and no other, under loopback's names.
 	Users func() []User
-	// Hosts are the names under which a browser may reach the API, beside those of
-	// loopback. With users and no Hosts every name will do.
-	Hosts []string
 
 	Log     *slog.Logger     // nil is silent
 	Version string           // for /api/v1/status

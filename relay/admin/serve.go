@@ -108,7 +108,7 @@ func (a *api) admit(c *call, rt *route) (e endpoint, err error) {
 
 	users := a.Users()
 	if !e.public {
-		if err := a.checkHost(r, len(users) == 0); err != nil {
+		if err := checkHost(r, len(users) == 0); err != nil {
 			return e, err
 		}
 	}
