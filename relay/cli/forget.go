@@ -112,8 +112,9 @@ func (f forgottenJSON) whole() error {
 		return nil
 	}
 	return &failure{
-		code: exitFailed, msg: fmt.Sprintf("%d events are damaged: nobody can look whether they, or what belongs to them, are hers", f.Damaged),
-		hint: "stop the relay, leave them out with `store salvage NEW`, put NEW in the place of the store, which goes, and forget again",
+		code: exitFailed,
+		msg:  counted(f.Damaged, "event is damaged", "events are damaged") + ": nobody can tell about whom, and something of hers may still be in the store",
+		hint: "stop the relay, save what is whole with `store salvage NEW`, move the damaged store away, put NEW in its place, and forget again",
 	}
 }
 
