@@ -73,7 +73,7 @@ func likeAny(expression string) detail {
 	}
 }
 
-// orReferenceToo is for a pattern that a reference does not fit.
+// orReferenceToo lets a reference stand though the pattern forbids its colon.
 func orReferenceToo(s *jsonschema.Schema) *jsonschema.Schema { return orReference(s) }
 
 func oneOf(words ...string) detail {
