@@ -54,7 +54,7 @@ func (l *lane) job(now time.Time) job {
 		}
 		return learn
 	case l.held():
-		if l.hold.ByHand || l.probing || l.running >= l.spec.Concurrency || l.onDisk() <= 0 || now.Before(l.probeAt) {
+		if l.hold.ByHand || l.probing || l.running >= l.spec.Concurrency || l.onDisk() <= 0 || now.Before(l.nextProbe()) {
 			return idle
 		}
 		return findProbe

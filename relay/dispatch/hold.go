@@ -48,8 +48,8 @@ func (l *lane) judge(t *attempt) (seen sight) {
 	switch {
 	case l.held():
 		if t.probe {
-			l.nextProbe(now, res.Outcome)
-			seen.heldFor, seen.nextProbe = age(now, l.hold.Since), l.probeAt.Sub(now)
+			l.inVain(now, res.Outcome)
+			seen.heldFor, seen.nextProbe = age(now, l.hold.Since), l.nextProbe().Sub(now)
 		}
 	case res.Outcome == event.Held:
 		l.beginHold(outbox.Hold{Since: now, Reason: res.Reason}, l.d.cfg.Probe)
@@ -84,18 +84,22 @@ func (l *lane) beginHold(h outbox.Hold, probe time.Duration) {
 	h.Since = h.Since.UTC()
 	l.hold, l.holdDirty = h, true
 	l.failures, l.pull, l.probes = 0, 0, 0
-	l.probeWait, l.seekWait, l.probeAt = probe, 0, later(h.Since.Add(probe), l.waitUntil)
+	l.probeWait, l.seekWait, l.probeAt = probe, 0, h.Since.Add(probe)
 	l.dropQueue()
 	l.kick()
 }
 
-// nextProbe sets the time of the next probe after one that brought no release.
-func (l *lane) nextProbe(now time.Time, o event.Outcome) {
+// nextProbe is when the target may be probed: not while it has asked to be left
+// alone, whenever it did.
+func (l *lane) nextProbe() time.Time { return later(l.probeAt, l.waitUntil) }
+
+// inVain sets the time of the next probe after one that brought no release.
+func (l *lane) inVain(now time.Time, o event.Outcome) {
 	l.probeWait = min(max(2*l.probeWait, againProbe), l.d.cfg.Probe)
 	if o == event.Held {
 		l.probeWait = l.d.cfg.Probe
 	}
-	l.probeAt = later(now.Add(l.probeWait), l.waitUntil)
+	l.probeAt = now.Add(l.probeWait)
 	l.rearm(now)
 }
 

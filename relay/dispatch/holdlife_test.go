@@ -94,7 +94,7 @@ func (h *holdWatch) live() {
 	h.locked(func() { h.refuses, h.slow = 0, 0 })
 	h.reload()
 	w.pass(10 * time.Second)
-	if err := w.d.Release("hook"); err != nil {
+	if err := h.release(); err != nil {
 		w.Error(err)
 	}
 	for i := 0; i < 3000 && w.d.Pending() > 0; i++ {
@@ -131,6 +131,12 @@ func (h *holdWatch) reload() {
 		h.due = earlier(h.due, time.Now())
 		h.excused = later(h.excused, time.Now())
 	})
+}
+
+// release has an operator end a hold, and what the target asked for.
+func (h *holdWatch) release() error {
+	h.locked(func() { h.until, h.excused = time.Time{}, later(h.excused, time.Now()) })
+	return h.w.d.Release("hook")
 }
 
 // send has senders put events all the time, until stop is called.
@@ -177,8 +183,7 @@ func (h *holdWatch) disturb() {
 		if !h.disk.operated {
 			return
 		}
-		h.locked(func() { h.until, h.excused = time.Time{}, later(h.excused, time.Now()) })
-		_ = h.w.d.Release("hook")
+		_ = h.release()
 	case 7, 8, 9:
 		h.locked(func() { h.refuses = h.c.n(1001) })
 	case 10, 11:

@@ -41,6 +41,7 @@ type holdWatch struct {
 	wait         time.Duration // until the probe after this one
 	due          time.Time     // of the next probe
 	until        time.Time     // Retry-After
+	asked        time.Time     // when the target asked for that
 	flying       int           // attempts
 	unsaved      int           // ends that are not committed
 	begun        time.Time     // the last attempt
@@ -74,6 +75,10 @@ func (h *holdWatch) answer(conf int) func(*target.Message) target.Result {
 	return func(*target.Message) target.Result {
 		h.mu.Lock()
 		h.begun = time.Now()
+		if h.begun.Before(h.until) && h.begun.After(h.asked) {
+			h.w.Errorf("%s: an attempt, though the target asked at %s to wait until %s; on hold %t", h.begun, h.asked, h.until, h.held)
+			h.until = time.Time{} // once is enough
+		}
 		h.flying++
 		probe := h.held && !h.byHand
 		if probe {
@@ -115,8 +120,8 @@ func (h *holdWatch) ended(conf int, probe bool, res *target.Result) {
 	if conf != h.conf { // says nothing about the target in force
 		return
 	}
-	if res.RetryAfter > 0 {
-		h.until = later(h.until, now.Add(res.RetryAfter))
+	if until := now.Add(res.RetryAfter); res.RetryAfter > 0 && until.After(h.until) {
+		h.until, h.asked = until, now
 	}
 	if !probe || !h.held || res.Outcome == event.Delivered { // one that began in an earlier hold counts as well
 		return

@@ -82,7 +82,7 @@ type lane struct {
 	saving     sync.Mutex // one SetHold at a time; taken before mu
 	telling    sync.Mutex // of told, and of telling it; taken before mu
 	told       outbox.Hold
-	probeAt    time.Time
+	probeAt    time.Time // see nextProbe
 	probeWait  time.Duration
 	seekWait   time.Duration // since nothing was found to probe with; 0: something was
 	probing    bool

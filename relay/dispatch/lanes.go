@@ -234,7 +234,7 @@ func (l *lane) status() TargetStatus {
 		s.Kind = l.spec.Target.Kind()
 	}
 	if l.spec != nil && s.Held && !s.ByHand && s.Pending > 0 && !l.probing {
-		s.NextProbe = l.probeAt
+		s.NextProbe = l.nextProbe()
 	}
 	if l.waitUntil.After(l.d.now()) {
 		s.Waiting = l.waitUntil

@@ -112,7 +112,7 @@ func (l *lane) probeFirst(c *claimed, after int64) (found bool) {
 func (l *lane) startProbe(p outbox.Pending) {
 	now := l.d.now()
 	switch {
-	case !l.live || l.spec == nil || !l.held() || l.hold.ByHand:
+	case !l.live || l.spec == nil || !l.held() || l.hold.ByHand || now.Before(l.waitUntil):
 		return
 	case l.expired(&p, now):
 		l.sweepAt, l.probeAt = now, now.Add(time.Second) // let it die first

@@ -258,6 +258,54 @@ func TestReloadKeepsTheWaitATargetAskedForUnlessTheTargetIsAnotherOne(t *testing
 	}
 }
 
+func TestReloadProbesATargetOnHoldThatAskedToBeLeftAloneOnlyWhenItIsAnotherOne(t *testing.T) {
+	for what, c := range map[string]struct {
+		to     []any // Settings by reload; nil: the target is gone
+		probes int
+	}{
+		"unchanged":     {[]any{"here"}, 0},
+		"gone and back": {[]any{nil, "here"}, 0},
+		"changed":       {[]any{"there"}, 1},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				n := 0
+				w.run([]Lane{{Name: "hook", Settings: "here", Target: w.target(func(m *target.Message) target.Result {
+					res := busy(m)
+					if n++; n == failuresToHold {
+						res.RetryAfter = time.Hour
+					}
+					return res
+				})}})
+				for range failuresToHold {
+					w.accept("hook")
+				}
+				until := w.now().Add(time.Hour)
+				w.pass(time.Minute)
+				last := w.target(busy)
+				for _, s := range c.to {
+					if s == nil {
+						w.reload(nil)
+					} else {
+						w.reload([]Lane{{Name: "hook", Target: last, Settings: s}})
+					}
+					w.pass(0)
+				}
+				if last.count() != c.probes {
+					t.Errorf("%d probes at the reload, want %d", last.count(), c.probes)
+				}
+				if next := w.status("hook").NextProbe; next.Equal(until) != (c.probes == 0) {
+					t.Errorf("the next probe is said to come at %s, and the target has asked to wait until %s", next, until)
+				}
+				w.pass(59 * time.Minute)
+				if c.probes == 0 && last.count() != 1 {
+					t.Errorf("%d probes when the hour was over, want one", last.count())
+				}
+			})
+		})
+	}
+}
+
 func TestTargetsGivenAfterTheEndAreClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first, second := w.target(takes), w.target(takes)

@@ -91,6 +91,45 @@ func TestRetryAfterMakesTheWholeTargetWait(t *testing.T) {
 	})
 }
 
+func TestTargetOnHoldIsNotProbedBeforeTheTimeItAskedForSinceThen(t *testing.T) {
+	for what, took := range map[string]time.Duration{
+		"before the probe":          time.Second,
+		"while the probe is sought": firstProbe + time.Second/2,
+	} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				answer, mend := switched(busy, takes)
+				hook := w.target(func(m *target.Message) target.Result {
+					if m.Event.Subject != "slow" || m.Attempt > 1 {
+						return answer(m)
+					}
+					time.Sleep(took)
+					return target.Result{Outcome: event.Retry, Status: 429, Reason: "429", RetryAfter: 10 * time.Minute}
+				})
+				w.run([]Lane{{Name: "hook", Target: hook, Concurrency: 8}})
+				w.with(func() { w.onClaim = func() { time.Sleep(time.Second) } })
+				w.acceptAbout("slow", "hook")
+				for range failuresToHold {
+					w.accept("hook")
+				}
+				mend()
+				w.pass(took)
+				if s := w.status("hook"); !s.Held || !s.NextProbe.Equal(s.Waiting) {
+					t.Errorf("status %+v", s)
+				}
+				w.pass(10*time.Minute - time.Second)
+				if n := hook.count(); n != failuresToHold+1 {
+					t.Errorf("%d attempts before the ten minutes were over", n-failuresToHold-1)
+				}
+				w.pass(5 * time.Second)
+				if s := w.status("hook"); s.Held || s.Delivered == 0 {
+					t.Errorf("after them: %+v", s)
+				}
+			})
+		})
+	}
+}
+
 func TestRetryAfterIsCappedAndDoesNotOutliveTheDelivery(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		hook := w.target(func(*target.Message) target.Result {

@@ -74,7 +74,7 @@ func (l *lane) rearm(now time.Time) {
 	switch {
 	case l.spec == nil:
 	case l.held() && !l.hold.ByHand && l.pending > 0:
-		consider(l.probeAt)
+		consider(l.nextProbe())
 	case !l.held() && !l.nextRetry.IsZero():
 		consider(later(l.nextRetry, l.retryGate))
 	}

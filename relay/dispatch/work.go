@@ -210,7 +210,7 @@ func (l *lane) giveUp(s *spec, it item, reason string, probe bool) {
 	l.ending++
 	if probe {
 		l.probing = false
-		l.nextProbe(l.d.now(), 0)
+		l.inVain(l.d.now(), 0)
 	}
 	closing := s.end()
 	l.mu.Unlock()
