@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"invitation-relay/relay/event"
@@ -66,14 +67,23 @@ func (l *lane) judge(t *attempt) (seen sight) {
 // flight together when the target asked to wait count once: it is busy, not
 // broken, unless it goes on like this.
 func (l *lane) wait(t *attempt) {
-	asked := min(t.res.RetryAfter, target.MaxRetryAfter)
-	if t.res.Outcome == event.Retry && (asked <= 0 || !t.begun.Before(l.waitSet)) {
+	if t.res.Outcome == event.Retry && (t.res.RetryAfter <= 0 || !t.begun.Before(l.waitSet)) {
 		l.failures++
 	}
-	if asked <= 0 {
+	l.heed(t)
+}
+
+// heed honours Retry-After, also that of an attempt which a reload has overtaken,
+// unless the target in force is another one.
+func (l *lane) heed(t *attempt) {
+	asked, of := min(t.res.RetryAfter, target.MaxRetryAfter), t.s.Settings
+	if asked <= 0 || l.spec != nil && l.spec.use != t.s.use && !reflect.DeepEqual(of, l.spec.Settings) {
 		return
 	}
-	l.waitSet, l.waitOf = t.ended, l.spec.Settings
+	if !reflect.DeepEqual(l.waitOf, of) {
+		l.waitUntil = time.Time{} // another one asked, before this one was gone
+	}
+	l.waitSet, l.waitOf = t.ended, of
 	l.waitUntil = later(l.waitUntil, t.ended.Add(asked))
 	l.rearm(t.ended)
 }

@@ -117,11 +117,11 @@ func (h *holdWatch) result() target.Result {
 func (h *holdWatch) ended(conf int, probe bool, res *target.Result) {
 	now := time.Now()
 	h.flying--
-	if conf != h.conf { // says nothing about the target in force
-		return
-	}
 	if until := now.Add(res.RetryAfter); res.RetryAfter > 0 && until.After(h.until) {
 		h.until, h.asked = until, now
+	}
+	if conf != h.conf { // says nothing else about the target in force
+		return
 	}
 	if !probe || !h.held || res.Outcome == event.Delivered { // one that began in an earlier hold counts as well
 		return

@@ -306,6 +306,51 @@ func TestReloadProbesATargetOnHoldThatAskedToBeLeftAloneOnlyWhenItIsAnotherOne(t
 	}
 }
 
+func TestWaitAskedForByAnAttemptThatBeganBeforeAReloadIsKeptUnlessTheTargetIsAnotherOne(t *testing.T) {
+	for what, c := range map[string]struct {
+		during, after any // Settings from a reload during the attempt on, and from one after it; nil: the target is gone
+		wait          bool
+	}{
+		"unchanged":                   {"here", "here", true},
+		"changed":                     {"there", "there", false},
+		"changed and back":            {"there", "here", false},
+		"gone and back":               {nil, "here", true},
+		"gone and back, changed":      {nil, "there", false},
+		"unchanged, and then changed": {"here", "there", false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				asks := w.target(func(*target.Message) target.Result {
+					return target.Result{Outcome: event.Retry, Status: 429, Reason: "429", RetryAfter: time.Hour}
+				})
+				asks.take = 10 * time.Second
+				w.run([]Lane{{Name: "hook", Target: asks, Settings: "here"}})
+				w.accept("hook")
+				last := w.target(takes)
+				put := func(settings any) {
+					if settings == nil {
+						w.reload(nil)
+					} else {
+						w.reload([]Lane{{Name: "hook", Target: last, Settings: settings, Concurrency: 2}})
+					}
+					w.pass(10 * time.Second)
+				}
+				put(c.during)
+				put(c.after)
+				w.accept("hook")
+				w.pass(50 * time.Minute)
+				if got := last.count() == 0; got != c.wait || w.status("hook").Held {
+					t.Errorf("within the hour: %d attempts, status %+v", last.count(), w.status("hook"))
+				}
+				w.pass(11 * time.Minute)
+				if last.count() != 2 {
+					t.Errorf("after the hour: %d attempts, want both", last.count())
+				}
+			})
+		})
+	}
+}
+
 func TestTargetsGivenAfterTheEndAreClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		first, second := w.target(takes), w.target(takes)

@@ -159,8 +159,12 @@ func (l *lane) settle(t *attempt) {
 		l.probing = false
 	}
 	seen := sight{}
-	if !t.interrupted && l.spec != nil && l.spec.use == s.use { // else it says nothing about the target in force
+	switch {
+	case t.interrupted: // says nothing about the target
+	case l.spec != nil && l.spec.use == s.use:
 		seen = l.judge(t)
+	case t.res.Outcome == event.Retry, t.res.Outcome == event.Held:
+		l.heed(t) // nor does it say more about the one in force
 	}
 	closing := s.end()
 	patient := l.patient(t, &a)
