@@ -88,6 +88,10 @@ func (l *lane) heed(t *attempt) {
 	l.rearm(t.ended)
 }
 
+// endWait ends what the target asked for. When it did is not forgotten: what began
+// before is still in flight.
+func (l *lane) endWait() { l.waitUntil, l.waitOf = time.Time{}, nil }
+
 // beginHold stops attempts. What is queued stays on disk only, so that targets
 // on hold take no memory from the others.
 func (l *lane) beginHold(h outbox.Hold, probe time.Duration) {

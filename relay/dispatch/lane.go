@@ -73,10 +73,10 @@ type lane struct {
 	tokenAt    time.Time // the next attempt's token, reserved already; zero: none reserved
 	throttled  bool
 	waitUntil  time.Time // Retry-After; zero: none
-	waitSet    time.Time
-	waitOf     any    // Settings of the target that asked
-	failures   int    // retry in a row
-	lastReason string // of the last failure, so that a repeated one is not logged again
+	waitOf     any       // while it lasts: Settings of the target that asked
+	waitSet    time.Time // when a target asked last
+	failures   int       // retry in a row
+	lastReason string    // of the last failure, so that a repeated one is not logged again
 	hold       outbox.Hold
 	holdDirty  bool       // not yet as the store has it
 	saving     sync.Mutex // one SetHold at a time; taken before mu

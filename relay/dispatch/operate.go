@@ -48,7 +48,7 @@ func (d *Dispatcher) Release(name string) error {
 		l.mu.Unlock()
 		return fmt.Errorf("release target %s: %w", name, event.ErrNotFound)
 	}
-	l.waitUntil = time.Time{}
+	l.endWait()
 	l.endHold(l.d.now())
 	l.mu.Unlock()
 	d.log.Info("target released by hand", "target", name)

@@ -77,8 +77,8 @@ func (l *lane) set(to *spec) (closing target.Target) {
 		}
 	}
 	l.spec = to
-	if to != nil && !l.waitSet.IsZero() && !reflect.DeepEqual(l.waitOf, to.Settings) {
-		l.waitUntil, l.waitSet, l.waitOf = time.Time{}, time.Time{}, nil // another one asked
+	if to != nil && !l.waitUntil.IsZero() && !reflect.DeepEqual(l.waitOf, to.Settings) {
+		l.endWait() // another one asked
 		l.pull = l.pending
 	}
 	if old != nil && (to == nil || to.use != old.use) {

@@ -306,6 +306,41 @@ func TestReloadProbesATargetOnHoldThatAskedToBeLeftAloneOnlyWhenItIsAnotherOne(t
 	}
 }
 
+func TestReloadBringsNothingForwardWhenTheWaitTheOldTargetAskedForIsOver(t *testing.T) {
+	for what, end := range map[string]func(w *world){
+		"by itself": func(w *world) { w.pass(2 * time.Minute) },
+		"by hand": func(w *world) {
+			if err := w.d.Release("hook"); err != nil {
+				w.Error(err)
+			}
+			w.pass(time.Second)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				asks := w.target(func(m *target.Message) target.Result {
+					res := busy(m)
+					if m.Attempt == 1 {
+						res.RetryAfter = time.Minute
+					}
+					return res
+				})
+				lane := Lane{Name: "hook", Target: asks, Settings: "here", Retry: Schedule{Initial: time.Hour}}
+				w.run([]Lane{lane}, func(c *Config) { c.Rand = func() float64 { return 0.9 } })
+				w.accept("hook")
+				end(w)
+				brought := w.advanced()
+				lane.Target, lane.Settings = w.target(takes), "there"
+				w.reload([]Lane{lane})
+				w.pass(time.Second)
+				if w.advanced() != brought || w.status("hook").Delivered != 0 {
+					t.Errorf("%d times brought forward, status %+v", w.advanced()-brought, w.status("hook"))
+				}
+			})
+		})
+	}
+}
+
 func TestWaitAskedForByAnAttemptThatBeganBeforeAReloadIsKeptUnlessTheTargetIsAnotherOne(t *testing.T) {
 	for what, c := range map[string]struct {
 		during, after any // Settings from a reload during the attempt on, and from one after it; nil: the target is gone

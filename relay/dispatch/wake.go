@@ -33,7 +33,7 @@ func (l *lane) kick() {
 	}
 	now := l.d.now()
 	if !now.Before(l.waitUntil) {
-		l.waitUntil = time.Time{}
+		l.endWait()
 	}
 	if !now.Before(l.tokenAt) {
 		l.throttled = false
