@@ -49,7 +49,7 @@ func (l *lane) job(now time.Time) job {
 	case !l.notAfter.IsZero():
 		return bringForward
 	case l.order != nil && !l.order.ready:
-		if l.busy+l.ending > 0 { // they began in another order
+		if l.busy+l.ending > 0 && !l.order.again { // they began in another order
 			return idle
 		}
 		return learn

@@ -2,10 +2,12 @@ package dispatch
 
 import "invitation-relay/relay/outbox"
 
-// Found is told by how many more deliveries of each address the store knows to be
-// pending than it had said, since an index that hid them is whole again; the
-// number may be negative, and be none. All lanes look again for what they do not
-// know of. It does not block, and may be called at any time.
+// Found is told that the store may know of deliveries that it did not, since an
+// index that hid them is whole again, a row was given back to its address, or the
+// file was opened anew: by how many more of each address are pending than it had
+// said. An address without a change need not be there, more may be nil, and there
+// may be fewer. All lanes look again for what they do not know of, and order it
+// before what is tried next. Found does not block, and may be called at any time.
 func (d *Dispatcher) Found(more map[outbox.Address]int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -22,7 +24,7 @@ func (d *Dispatcher) Found(more map[outbox.Address]int) {
 	}
 	for _, l := range *d.lanes.Load() {
 		l.mu.Lock()
-		if l.onDisk() > 0 {
+		if l.onDisk() > 0 || l.order != nil {
 			l.lookAgain()
 			l.stale = true // the oldest may be among them
 		}

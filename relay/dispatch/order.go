@@ -25,6 +25,8 @@ type order struct {
 	newest int64            // the greatest Seq let in
 	ready  bool             // all that was tried before is known
 	learnt int64            // else: up to this Seq
+	doubts int              // how often that was doubted
+	again  bool             // it was ready once: what is in flight is known
 }
 
 // ref is a delivery as its order knows it.
@@ -44,6 +46,12 @@ type chain struct {
 
 func newOrder(key *keyer) *order {
 	return &order{key: key, chains: map[uint64]chain{}, known: map[ref]uint64{}, turn: map[ref]struct{}{}}
+}
+
+// doubt has all that was tried before learnt again, beside what is known.
+func (o *order) doubt() {
+	o.again = o.again || o.ready
+	o.ready, o.learnt, o.doubts = false, 0, o.doubts+1
 }
 
 // join makes a pending delivery known. One that is known stays as it is.

@@ -127,9 +127,10 @@ func (l *lane) learn(ctx context.Context) error {
 	}
 	q.DueBy, q.Limit = whenever(now), claimBatch+len(q.Addresses)+len(l.keys)
 	q.AfterSeq, q.TriedAfter, q.BeforeSeq = math.MaxInt64, o.learnt, math.MaxInt64-1
+	doubts := o.doubts
 	l.mu.Unlock()
 	return l.claim(ctx, q, func(c claimed) {
-		if !l.knows(&c) {
+		if !l.knows(&c) || o.doubts != doubts {
 			return
 		}
 		for i := range c.rows {

@@ -116,6 +116,8 @@ func TestOrderHoldsWhateverHappens(t *testing.T) {
 				case 2:
 					_ = w.d.Release("mail")
 				case 3:
+					w.d.Found(nil)
+				case 4:
 					w.with(func() { w.onClaim = func() { time.Sleep(time.Duration(c.n(100)) * time.Millisecond) } })
 				}
 			}

@@ -129,7 +129,11 @@ func (l *lane) useOf(t target.Target) *use {
 	return &use{}
 }
 
-// lookAgain has the clerk read everything the lane may not know.
+// lookAgain has the clerk read everything the lane may not know, and the order
+// first of all what goes before others.
 func (l *lane) lookAgain() {
 	l.after, l.nextRetry, l.retryGate = 0, l.d.now(), time.Time{}
+	if l.order != nil {
+		l.order.doubt()
+	}
 }

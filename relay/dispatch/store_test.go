@@ -34,9 +34,10 @@ type store struct {
 	wake    chan struct{}
 	ended   chan struct{}
 	offer   func([]*outbox.Entry)
-	stalls  bool   // the writer commits nothing
-	damaged int    // so many rows are left out of each claim
-	hurried []bool // of each Record, whether something waits for it
+	stalls  bool                  // the writer commits nothing
+	damaged int                   // so many rows are left out of each claim
+	hidden  func(outbox.Key) bool // by an index, from claims; nil: none
+	hurried []bool                // of each Record, whether something waits for it
 }
 
 type row struct {

@@ -42,7 +42,7 @@ func (s *store) claim(q outbox.Query) (due []outbox.Pending, next time.Time, err
 		}
 		for _, a := range q.Addresses {
 			k := outbox.Key{Event: ev.ID, Address: a}
-			if r := s.rows[k]; r != nil && r.state == event.Pending && !r.tried {
+			if r := s.rows[k]; r != nil && r.state == event.Pending && !r.tried && (s.hidden == nil || !s.hidden(k)) {
 				due = append(due, pending(k, r))
 			}
 		}
@@ -51,6 +51,7 @@ func (s *store) claim(q outbox.Query) (due []outbox.Pending, next time.Time, err
 	for _, a := range q.Addresses {
 		for k, r := range s.waiting[a] {
 			switch {
+			case s.hidden != nil && s.hidden(k):
 			case r.nextAt.After(q.DueBy):
 				next = earlier(next, r.nextAt)
 			case in(k.Event.Seq()) && k.Event.Seq() > q.TriedAfter:

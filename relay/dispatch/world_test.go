@@ -99,8 +99,8 @@ func (w *world) run(lanes []Lane, change ...func(*Config)) {
 	if err := d.Load(ctx); err != nil {
 		w.Fatal(err)
 	}
-	go func() { ended <- d.Run(ctx) }()
 	w.d = d
+	go func() { ended <- d.Run(ctx) }()
 	w.stop = sync.OnceValue(func() error {
 		cancel()
 		err := <-ended
