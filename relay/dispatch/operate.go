@@ -65,19 +65,6 @@ func (l *lane) saveByHand(what string) error {
 	return nil
 }
 
-// Wake looks again in the store for deliveries of an address, after something
-// other than the Dispatcher has changed what is due.
-func (d *Dispatcher) Wake(a outbox.Address) {
-	l := (*d.lanes.Load())[a.Target()]
-	if l == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lookAgain()
-	l.kick()
-}
-
 // Override records what an operator decided about a delivery, which the caller
 // has read: event.Discarded gives it up, event.Pending makes it due at once,
 // even past its max_age, for one attempt. done must not block. It is called

@@ -23,10 +23,10 @@ func TestAttemptWhoseEndCannotBeRecordedIsNotMadeAgainAndIsRecordedLater(t *test
 		if n == 0 || n > 2 || w.d.Pending() != 50 {
 			t.Errorf("%d attempts while none could be recorded, %d pending", n, w.d.Pending())
 		}
-		w.d.Wake("hook") // a claim reads them as pending
+		w.found("hook") // a claim reads them all as pending
 		w.with(func() { w.recordErr = nil })
 		w.pass(5 * time.Second)
-		if got := w.states("hook"); got.Delivered != 50 || hook.count() != 50 {
+		if got := w.states("hook"); got.Delivered != 51 || hook.count() != 51 {
 			t.Errorf("5s after the fault ended: %+v in %d attempts", got, hook.count())
 		}
 		if lines := w.log.lines("could not be recorded"); lines != 1 {
@@ -78,9 +78,9 @@ func TestEndThatTheStoreFindsFaultWithStopsNobodyElse(t *testing.T) {
 		for range 10 {
 			w.accept("hook")
 		}
-		w.d.Wake("hook")
+		w.found("hook")
 		w.pass(time.Hour)
-		if got := w.states("hook"); got.Delivered != 10 || got.Pending != 1 || hook.count() != 11 {
+		if got := w.states("hook"); got.Delivered != 11 || got.Pending != 1 || hook.count() != 12 {
 			t.Errorf("%+v in %d attempts", got, hook.count())
 		}
 	})
@@ -192,28 +192,6 @@ func TestOverrideThatCannotBeRecordedChangesNothing(t *testing.T) {
 		w.d.Override(outbox.StoredDelivery{Key: second}, event.Discarded, "by hand", func(err error) { errs <- err })
 		if err := <-errs; !errors.Is(err, event.ErrUnavailable) {
 			t.Errorf("after the end: %v", err)
-		}
-	})
-}
-
-func TestWakeFindsWhatSomebodyElseHasChanged(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		n := 0
-		hook := w.target(func(m *target.Message) target.Result {
-			if n++; n == 1 {
-				return busy(m)
-			}
-			return takes(m)
-		})
-		w.run([]Lane{{Name: "hook", Target: hook, Retry: Schedule{Initial: time.Hour, Max: time.Hour}}},
-			func(c *Config) { c.Rand = func() float64 { return 0.9 } })
-		key := w.accept("hook")[0]
-		w.with(func() { w.rows[key].nextAt = time.Now() })
-		w.d.Wake("hook")
-		w.d.Wake("nobody")
-		w.pass(time.Second)
-		if got := w.states("hook"); got.Delivered != 1 {
-			t.Errorf("%+v", got)
 		}
 	})
 }

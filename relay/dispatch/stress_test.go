@@ -184,7 +184,7 @@ func (w *world) disturb(c *chaos, lanes func(skip int) []Lane, change func(*Conf
 		time.Sleep(time.Duration(c.n(5)) * time.Second)
 		w.stall(false)
 	case 11:
-		w.d.Wake(outbox.Address("b"))
+		w.d.Found(nil)
 	case 12, 13, 14, 15:
 		if len(keys) > 0 {
 			w.byHand(c, keys[c.n(len(keys))])

@@ -170,6 +170,13 @@ func (w *world) waiting(n int, to outbox.Address, due time.Duration) {
 	}
 }
 
+// found has the store find a delivery that it did not know of.
+func (w *world) found(to outbox.Address) {
+	w.with(func() { w.insert(&outbox.Entry{Event: w.event(), To: []outbox.Address{to}}) })
+	w.d.Found(map[outbox.Address]int{to: 1})
+	synctest.Wait()
+}
+
 // pass lets time go by.
 func (w *world) pass(d time.Duration) {
 	time.Sleep(d)
