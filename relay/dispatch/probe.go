@@ -17,6 +17,7 @@ func (l *lane) findProbe(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
+	s := l.spec
 	q.DueBy, q.Limit = whenever(now), 1+len(l.keys)
 	oldest, turn := false, ref{}
 	if l.probes++; l.probes%2 == 1 && !l.oldest.IsZero() {
@@ -29,62 +30,73 @@ func (l *lane) findProbe(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 
-	found := false
+	done := false
 	use := func(c claimed) {
-		if turn.seq == 0 || l.stillTurn(turn, &c) {
-			found = l.probeFirst(&c, q.AfterSeq)
-		}
+		done = l.overtaken(s) || (turn.seq == 0 || l.stillTurn(turn, &c)) && l.probeFirst(&c, q.AfterSeq)
 	}
 	err := l.claim(ctx, q, use)
-	if err == nil && !found && oldest { // it is gone, or the clock went back
+	if err == nil && !done && oldest { // it is gone, or the clock went back
 		q.BeforeSeq = 0
 		err = l.claim(ctx, q, use)
 	}
-	if err == nil && !found {
-		found, err = l.probeHead(ctx)
+	if err == nil && !done {
+		done, err = l.probeHead(ctx, s)
 	}
-	if err == nil && !found {
-		l.notFound()
+	if err == nil && !done {
+		l.notFound(s)
 	}
 	return err
 }
 
+// overtaken reports whether a search for a probe that began under s is out of date:
+// a reload came in between, or the order is to be learnt again. The next search
+// follows at once.
+func (l *lane) overtaken(s *spec) bool {
+	return l.spec != s || l.order != nil && !l.order.ready
+}
+
 // probeHead tries one of those that all others with their key wait for. In the
 // order of claims it may come after any number of these.
-func (l *lane) probeHead(ctx context.Context) (found bool, err error) {
+func (l *lane) probeHead(ctx context.Context, s *spec) (done bool, err error) {
 	q, now, ok := l.query()
 	if !ok {
-		return false, nil
+		return true, nil
 	}
+	done = l.overtaken(s)
 	if l.order != nil {
 		l.order.takeTurn()
 	}
 	turn, ok := l.nextTurn(&q)
 	l.mu.Unlock()
-	if !ok {
-		return false, nil
+	if done || !ok {
+		return done, nil
 	}
 	q.DueBy = whenever(now)
 	err = l.claim(ctx, q, func(c claimed) {
-		found = l.stillTurn(turn, &c) && l.probeFirst(&c, q.AfterSeq)
+		done = l.overtaken(s) || l.stillTurn(turn, &c) && l.probeFirst(&c, q.AfterSeq)
 	})
-	return found, err
+	return done, err
 }
 
 // notFound has a target on hold for which something waits, but nothing that can
 // be tried, looked at again: soon, for it costs the target nothing, and less often
-// the longer it lasts. What waits is damaged, or for recipients that are gone.
-func (l *lane) notFound() {
+// the longer it lasts. What waits is damaged, say, or hidden by an index that is;
+// or it waits for what is in flight, which is nothing to warn of.
+func (l *lane) notFound(s *spec) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.held() {
+	now := l.d.now()
+	switch {
+	case !l.held() || l.overtaken(s):
 		return
-	}
-	if l.seekWait == 0 {
+	case l.busy+l.ending > 0:
+		l.probeAt = now.Add(againProbe)
+		return
+	case l.seekWait == 0:
 		l.d.log.Warn("target on hold cannot be probed: nothing that waits can be tried", "target", l.name, "count", l.onDisk())
 	}
 	l.seekWait = min(max(2*l.seekWait, againProbe), l.d.cfg.Probe)
-	l.probeAt, l.stale = l.d.now().Add(l.seekWait), true
+	l.probeAt, l.stale = now.Add(l.seekWait), true
 }
 
 // probeSearch is how many deliveries are looked at, for one that need not wait
