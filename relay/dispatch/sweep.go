@@ -63,6 +63,10 @@ func (l *lane) sweep(ctx context.Context) error {
 
 	var ends []*ending
 	err := l.claim(ctx, q, func(c claimed) {
+		if l.spec != s { // a reload came in between
+			l.sweepAt = now
+			return
+		}
 		for i := range c.rows {
 			p := &c.rows[i]
 			if !l.expired(p, now) {

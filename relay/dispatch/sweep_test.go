@@ -90,3 +90,30 @@ func TestWhatDiesWhileTheStoreTakesNothingStaysOnDisk(t *testing.T) {
 		}
 	})
 }
+
+func TestNothingDiesOfATargetThatIsGoneBeforeWhatIsTooOldHasBeenRead(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		lane := Lane{Name: "hook", Target: w.target(broken), Retry: Schedule{MaxAge: 2 * time.Hour}}
+		w.run([]Lane{lane})
+		w.accept("hook")
+		if err := w.d.Hold("hook", "for days"); err != nil {
+			t.Fatal(err)
+		}
+		w.with(func() {
+			w.onClaim = func() {
+				w.with(func() { w.onClaim = nil })
+				w.reload(nil)
+			}
+		})
+		w.pass(3 * time.Hour)
+		if s := w.status("hook"); s.Kind != "" || s.Dead != 0 || s.Pending != 1 {
+			t.Errorf("while it is gone: %+v", s)
+		}
+		lane.Target = w.target(broken)
+		w.reload([]Lane{lane})
+		w.pass(3 * time.Minute)
+		if s := w.status("hook"); s.Dead != 1 || s.Pending != 0 {
+			t.Errorf("when it is back: %+v", s)
+		}
+	})
+}
