@@ -73,6 +73,10 @@ func (t *tx) endSlowly(ctx context.Context, a *outbox.Attempt, id, seq, rnd int6
 	t.tally(id, one(a.State, event.Pending)-one(was, event.Pending), one(a.State, event.Done)-one(was, event.Done),
 		one(a.State, event.Dead)-one(was, event.Dead))
 
+	if was != event.Pending && a.State == event.Pending {
+		t.revived = append(t.revived, place{seq, id})
+	}
+
 	if id <= maxBit {
 		r.waiting &^= 1 << (id - 1)
 	}

@@ -74,13 +74,28 @@ func (s *Store) compareMark(ctx context.Context) error {
 }
 
 // countAgain counts what waits when the file is opened. After a commit that failed
-// and stands all the same it may find fewer than before: of these whoever records
-// them does so again, and learns of it then.
+// and stands all the same it may find fewer than before, or more: of these whoever
+// records them does so again, and learns of it then.
 func (s *Store) countAgain(ctx context.Context) error {
+	stands := map[outbox.Address]int{}
+	for _, p := range s.revived {
+		n, err := count(ctx, s.w.conn, "SELECT count(*) FROM deliveries WHERE seq = ? AND address = ? AND state = 0", p.seq, p.address)
+		if err != nil {
+			return err
+		}
+		stands[outbox.Address(s.names.of(kindAddress, p.address))] += int(n)
+	}
 	more, err := s.counts.load(ctx, s.w, s.names)
-	maps.DeleteFunc(more, func(_ outbox.Address, n int) bool { return n < 0 })
+	if err != nil {
+		return err
+	}
+	s.revived = nil
+	for a, n := range stands {
+		more[a] -= n
+	}
+	maps.DeleteFunc(more, func(_ outbox.Address, n int) bool { return n <= 0 })
 	if len(more) > 0 {
 		s.counts.say(more)
 	}
-	return err
+	return nil
 }

@@ -89,6 +89,7 @@ type Store struct {
 	fault     error     // of the last write, when it did not
 	faultAt   time.Time
 	doubtful  []int64 // seqs of events that may have been stored by a commit that failed
+	revived   []place // deliveries that had ended, and may have been made pending by it
 	closed    bool
 	longer    int64 // how long the log may be now, when somebody reads it for long
 

@@ -19,6 +19,7 @@ type tx struct {
 	keys    []keys          // of stored, one by one
 	fresh   map[uint64]int  // dedupe key → index in stored
 	refused []int64         // seqs
+	revived []place         // had ended, and are pending
 	deltas  []counter       // by address number
 	touched []int64         // address numbers with a delta
 	latest  int64           // see dated
@@ -30,12 +31,15 @@ func (t *tx) reset(w *writer) {
 	t.w, t.latest = w, t.s.latest
 	clear(t.stored)
 	clear(t.fresh)
-	t.stored, t.keys, t.refused = t.stored[:0], t.keys[:0], t.refused[:0]
+	t.stored, t.keys, t.refused, t.revived = t.stored[:0], t.keys[:0], t.refused[:0], t.revived[:0]
 	for _, id := range t.touched {
 		t.deltas[id] = counter{}
 	}
 	t.touched = t.touched[:0]
 }
+
+// place is where a delivery is: its event's seq and its address's number.
+type place struct{ seq, address int64 }
 
 // tally notes a change of an address's counts.
 func (t *tx) tally(address int64, pending, delivered, dead int) {
@@ -113,6 +117,7 @@ func (s *Store) commit(ctx context.Context, t *tx) error {
 				s.doubtful = append(s.doubtful, k.seq)
 			}
 			s.doubtful = append(s.doubtful, t.refused...)
+			s.revived = append(s.revived, t.revived...)
 		}
 	}
 	return err
