@@ -115,7 +115,8 @@ func (p *plan) retention(now time.Time) outbox.Retention {
 
 // purgeEvery is how often to look for what the retention no longer covers: each
 // hour, and where something is kept for less than that, so often that it is kept
-// no more than twice as long. A minute is the least.
+// no more than twice as long. A minute is the least, and what a reload takes to
+// be noticed at most.
 func (p *plan) purgeEvery() time.Duration {
 	every := min(time.Hour, p.cfg.Store.Retention)
 	for _, s := range p.sources {

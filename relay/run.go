@@ -141,15 +141,21 @@ func waitAny(ctx context.Context, parts []*part) error {
 
 var errEnded = errors.New("unexpectedly")
 
-// upkeep erases what the retention no longer covers, again and again and soon after the start.
+// upkeep erases what the retention no longer covers, again and again, soon after the
+// start and soon after a reload that shortens it.
 func (r *Relay) upkeep(ctx context.Context) error {
 	next := time.NewTimer(time.Minute)
 	defer next.Stop()
+	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-next.C:
+		}
+		if left := r.plan.Load().purgeEvery() - time.Since(last); left > 0 {
+			next.Reset(min(left, time.Minute)) // the plan may be another one by then
+			continue
 		}
 		n, err := r.store.Purge(ctx, r.plan.Load().retention(r.opts.Now()))
 		switch {
@@ -158,6 +164,7 @@ func (r *Relay) upkeep(ctx context.Context) error {
 		case n > 0:
 			r.log.Info("purged", "rows", n)
 		}
-		next.Reset(r.plan.Load().purgeEvery())
+		last = time.Now()
+		next.Reset(time.Minute)
 	}
 }
