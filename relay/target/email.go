@@ -68,11 +68,12 @@ type Email struct {
 }
 
 // NewEmail builds the target. The settings must have passed SetDefaults and
-// Check; what Check would report is an error here too, without its position.
+// Check; what Check would report is an error here too, without its position. The
+// caller says of which target.
 func NewEmail(name string, c EmailConfig, d Deps) (*Email, error) {
 	var wrong error
 	c.Check(d.Env, func(path string, _, _ int, msg, _ string) {
-		wrong = errors.Join(wrong, fmt.Errorf("email target %s: %s: %s", name, path, msg))
+		wrong = errors.Join(wrong, fmt.Errorf("%s: %s", path, msg))
 	})
 	if wrong != nil {
 		return nil, wrong

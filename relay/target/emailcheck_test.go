@@ -91,7 +91,8 @@ func TestEachMistakeInEmailSettingsIsReported(t *testing.T) {
 			if d := cmp.Diff(want, paths); d != "" {
 				t.Errorf("mistakes (-want +got):\n%s", d)
 			}
-			if _, err := NewEmail("x", cfg, Deps{}); (err != nil) != (c.path != "") {
+			_, err := NewEmail("x", cfg, Deps{})
+			if (err != nil) != (c.path != "") || err != nil && !strings.HasPrefix(err.Error(), c.path+": ") {
 				t.Errorf("NewEmail: %v", err)
 			}
 		})
