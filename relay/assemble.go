@@ -95,7 +95,8 @@ func (p *plan) lanes() []dispatch.Lane {
 	return lanes
 }
 
-// settings are what a target's kind is told, all of it plain values.
+// settings are what a target's kind is told. Pointers, secrets and YAML trees are
+// among it: what matters is that two readings of one file are reflect.DeepEqual.
 func settings(t *config.Target) any {
 	return config.Target{HTTP: t.HTTP, Slack: t.Slack, Email: t.Email, Log: t.Log}
 }

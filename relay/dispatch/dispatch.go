@@ -45,9 +45,12 @@ type Recorder interface {
 
 // Lane is one target and how it is to be served.
 type Lane struct {
-	Name        string
-	Target      target.Target
-	Settings    any        // what Target was made of: another one with equal settings waits as long as this was asked to, and one with others does not
+	Name   string
+	Target target.Target
+	// Settings are what Target was made of, compared by reflect.DeepEqual at a
+	// reload: while they are equal, a Retry-After asked of the old Target holds for
+	// the new one.
+	Settings    any
 	Rate        rate.Limit // attempts a second; 0: no limit
 	Burst       int        // attempts at once when a rate is set; 0: 1
 	Concurrency int        // attempts at the same time, counted until their end is committed; 0: 1

@@ -97,8 +97,8 @@ func (o *order) begin(r ref) {
 	delete(o.turn, r)
 }
 
-// takeTurn makes it the turn of one that may be tried now, whichever, unless it
-// is that of another already.
+// takeTurn makes it the turn of one that may be tried now, whichever. It does
+// nothing while there is any turn to be taken.
 func (o *order) takeTurn() {
 	if len(o.turn) > 0 {
 		return

@@ -10,7 +10,9 @@ import (
 
 // report logs an attempt: a failure that repeats once only, so that a target
 // that fails for days does not flood. A probe in vain is a line of its own, at most
-// one a minute once a hold lasts, so that nobody need wonder whether it came.
+// one a minute once a hold lasts, so that nobody need wonder whether it came. A
+// delivery given up because its event cannot be read was no probe: that line is
+// giveUp's.
 func (l *lane) report(t *attempt, a *outbox.Attempt, seen sight) {
 	log, ctx := l.d.log, l.d.sendCtx
 	level := slog.LevelDebug
