@@ -81,7 +81,7 @@ func TestRepeatsAreNeitherCountedNorLoggedAgain(t *testing.T) {
 	for i := range 20 {
 		w.post("/plain", strings.Replace(`{"id":"N","score":"high"}`, "N", string(rune('a'+i)), 1))
 	}
-	if n := strings.Count(w.log.String(), "rule could not be evaluated"); n != 1 {
+	if n := strings.Count(w.log.String(), `"rule could not be evaluated"`); n != 1 {
 		t.Errorf("%d lines about one rule within a minute, want 1", n)
 	}
 }
