@@ -27,7 +27,7 @@ salvage makes the store NEW of what can be read of a damaged one, which it leave
 as it is: events that are whole, with their deliveries, holds, threads and what
 was refused. A delivery of which nothing is known any more is made again. Move NEW
 to where store.url points, and start the relay. What is damaged is named by its
-event's id; then the exit is 1.
+event's id, or counted; then the exit is 1.
 
   -c, --config FILE   the config (default config.yaml)
 
@@ -138,9 +138,12 @@ func salvage(ctx context.Context, w *world, file, fresh string) error {
 	for _, name := range got.LostNames {
 		fmt.Fprintf(w.stdout, "the name is lost, and what goes by it goes nowhere: %s\n", name)
 	}
-	if lost := len(got.Damaged) + got.Unreadable + len(got.LostNames); lost > 0 {
+	if got.Rows > 0 {
+		fmt.Fprintf(w.stdout, "damaged, and left out: %d rows of attempts, holds, threads and the like\n", got.Rows)
+	}
+	if lost := len(got.Damaged) + got.Unreadable + got.Rows + len(got.LostNames); lost > 0 {
 		return &failure{
-			code: exitFailed, msg: fmt.Sprintf("%d are damaged, %d more cannot be read, and %d names are lost", len(got.Damaged), got.Unreadable, len(got.LostNames)),
+			code: exitFailed, msg: fmt.Sprintf("%d are damaged, %d more cannot be read, and %d names are lost", len(got.Damaged)+got.Rows, got.Unreadable, len(got.LostNames)),
 			hint: "a backup may have them",
 		}
 	}

@@ -13,6 +13,7 @@ import (
 // SQLite's primary result codes (https://www.sqlite.org/rescode.html) that
 // decide what an error means for us.
 const (
+	codeError      = 1 // of what is asked
 	codeBusy       = 5
 	codeLocked     = 6
 	codeNoMem      = 7

@@ -13,21 +13,27 @@ import (
 	"invitation-relay/relay/relaytest/racetest"
 )
 
-// flipped opens a copy of a store for each bit of so many bytes behind the n-th
-// header that is like this one, which is where the types of a row's columns stand,
-// with that bit flipped. Rows that came later stand before others. A start that is
-// refused is right too.
-func flipped(t *testing.T, path string, header []byte, n, from, to int, check func(t *testing.T, s *Store)) {
+// rowAt is where the n-th header that is like this one stands, and with it the types
+// of a row's columns. Rows that came later stand before others.
+func rowAt(t *testing.T, file, header []byte, n int) (at int) {
 	t.Helper()
-	racetest.Sequential(t)
-	served, whole, at := 0, must(os.ReadFile(path)), 0
 	for i := range n + 1 {
-		next := bytes.Index(whole[at+min(i, 1):], header)
+		next := bytes.Index(file[at+min(i, 1):], header)
 		if next < 0 {
 			t.Fatal("there is no such row")
 		}
 		at += next + min(i, 1)
 	}
+	return at
+}
+
+// flipped opens a copy of a store for each bit of so many bytes of a header, with
+// that bit flipped. A start that is refused is right too.
+func flipped(t *testing.T, path string, header []byte, n, from, to int, check func(t *testing.T, s *Store)) {
+	t.Helper()
+	racetest.Sequential(t)
+	served, whole := 0, must(os.ReadFile(path))
+	at := rowAt(t, whole, header, n)
 	for i := 8 * from; i < 8*to; i++ {
 		copied := filepath.Join(t.TempDir(), "relay.db")
 		b := bytes.Clone(whole)

@@ -97,23 +97,30 @@ func (v *salvage) deliveries(ctx context.Context, r *row) map[int64]delivery {
 		if q.int(1) > int64(event.Discarded) || v.names.of(kindAddress, q.int(0)) == "" || !r.goesTo(q.int(0), v.unlistedTo) {
 			return // damaged
 		}
-		rows[q.int(0)] = delivery{
-			state: event.State(q.int(1)), attempts: q.int(2), nextAt: q.int(3), finished: q.int(4), //nolint:gosec // looked at above
+		d := delivery{
+			state: event.State(q.int(1)), attempts: max(0, q.int(2)), nextAt: q.int(3), finished: q.int(4), //nolint:gosec // looked at above
 			outcome: q.int(5), status: q.int(6), reason: q.text(7),
 		}
+		switch { // see notWritten
+		case d.state != event.Pending && d.finished == 0:
+			d.finished = r.received
+		case d.state == event.Pending && d.attempts > 0:
+			d.nextAt = max(1, d.nextAt)
+		}
+		rows[q.int(0)] = d
 	}, r.seq)
 	return rows
 }
 
 // attempts copies an event's attempts, as far as that goes.
 func (v *salvage) attempts(ctx context.Context, seq int64) (err error) {
-	a := v.to.insertAttempt.args
 	_ = v.each(ctx, "SELECT seq, address, at, number, duration, outcome, status, tries, state, next_at, reason FROM attempts WHERE seq = ?", 11, func(q *stmt) {
-		for i := range a {
-			a[i].Value = q.dest[i]
+		if err != nil {
+			return
 		}
-		if err == nil {
-			err = v.to.insertAttempt.run(ctx)
+		var kept bool
+		if kept, err = put(ctx, v.to.insertAttempt, q.dest); err == nil && !kept {
+			v.Rows++
 		}
 	}, seq)
 	return err
@@ -159,14 +166,6 @@ func (v *salvage) identity(ctx context.Context) (err error) {
 	return err
 }
 
-// there is a blob that is not NULL.
-func there(b []byte) []byte {
-	if b == nil {
-		return []byte{}
-	}
-	return b
-}
-
 func (v *salvage) copyTable(ctx context.Context, table, key, columns string) (err error) {
 	n := strings.Count(columns, ",") + 1
 	insert, err := v.to.prepareOnce(fmt.Sprintf("INSERT OR REPLACE INTO %s (%s) VALUES (?%s)", table, columns, strings.Repeat(",?", n-1)), n, 0)
@@ -174,19 +173,32 @@ func (v *salvage) copyTable(ctx context.Context, table, key, columns string) (er
 		return err
 	}
 	defer func() { _ = insert.s.Close() }() // what it did is not undone by that
+
+	var read error
+	lost := map[string]bool{} // a row may be met from both ends
 	for _, order := range []string{"", " DESC"} {
 		var failed error
-		read := v.each(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY %s", columns, table, strings.ReplaceAll(key, ",", order+",")+order), n, func(q *stmt) {
-			for i := range insert.args {
-				insert.args[i].Value = q.dest[i]
+		read = v.each(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY %s", columns, table, strings.ReplaceAll(key, ",", order+",")+order), n, func(q *stmt) {
+			if failed != nil {
+				return
 			}
-			if failed == nil {
-				failed = insert.run(ctx)
+			if table == "keys" { // either of what stands there tells a key
+				q.dest[1], q.dest[2] = bytesOf(q.dest[1]), bytesOf(q.dest[2])
+			}
+			var kept bool
+			if kept, failed = put(ctx, insert, q.dest); failed == nil && !kept {
+				lost[fmt.Sprint(q.dest)] = true
 			}
 		})
-		if failed != nil || read == nil {
+		if failed != nil {
 			return failed
 		}
+		if read == nil {
+			break
+		}
+	}
+	if v.Rows += len(lost); unread(read) {
+		v.Rows++ // and perhaps more
 	}
 	return nil
 }
@@ -194,9 +206,9 @@ func (v *salvage) copyTable(ctx context.Context, table, key, columns string) (er
 // refused copies what was refused and is whole.
 func (v *salvage) refused(ctx context.Context) (err error) {
 	seen := map[int64]bool{}
-	a := v.to.insertRefused.args
+	var read error
 	for _, order := range []string{"", " DESC"} {
-		_ = v.each(ctx, `SELECT seq, rnd, received_at, source, status, reason, content_type, iv, crc, body, key_id FROM refused ORDER BY seq`+order, 11, func(q *stmt) {
+		read = v.each(ctx, `SELECT seq, rnd, received_at, source, status, reason, content_type, iv, crc, body, key_id FROM refused ORDER BY seq`+order, 11, func(q *stmt) {
 			if seen[q.int(0)] || err != nil {
 				return
 			}
@@ -205,13 +217,17 @@ func (v *salvage) refused(ctx context.Context) (err error) {
 				v.Damaged = append(v.Damaged, idOf(q.int(0), q.int(1)))
 				return
 			}
-			for i := range a {
-				a[i].Value = q.dest[i]
-			}
-			if err = v.to.insertRefused.run(ctx); err == nil {
+			var kept bool
+			switch kept, err = put(ctx, v.to.insertRefused, q.dest); {
+			case kept:
 				v.Refused++
+			case err == nil:
+				v.Damaged = append(v.Damaged, idOf(q.int(0), q.int(1)))
 			}
 		})
+	}
+	if unread(read) {
+		v.Unreadable++ // and perhaps more
 	}
 	return err
 }
