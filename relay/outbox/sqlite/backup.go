@@ -25,6 +25,7 @@ type BackedUp struct {
 // returns; see mendCopy. Keys are not needed: what is encrypted stays so. looked is
 // called after each event of the copy that was looked through.
 func Backup(ctx context.Context, path, into string, looked func(events int)) (b BackedUp, err error) {
+	path = behindLinks(path)
 	if _, err := os.Stat(path); err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err // who called knows the path

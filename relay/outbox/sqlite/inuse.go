@@ -11,7 +11,7 @@ import (
 // InUse reports whether a process has the store at path open. It makes no file;
 // a relay that starts in the moment of asking is kept out.
 func InUse(path string) (bool, error) {
-	path += ".lock"
+	path = behindLinks(path) + ".lock"
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -47,7 +47,7 @@ type Reader struct {
 // outbox.ErrCorrupt. A schema older than this release's is ErrOlder: it is for
 // Open to bring up to date.
 func OpenReader(ctx context.Context, path string, keys ...[]byte) (*Reader, error) {
-	r := &Reader{path: path, keys: keys, names: newNames()}
+	r := &Reader{path: behindLinks(path), keys: keys, names: newNames()}
 	if err := r.open(context.WithoutCancel(ctx)); err != nil {
 		_ = r.Close() // err says more
 		return nil, fmt.Errorf("read store %s: %w", path, err)

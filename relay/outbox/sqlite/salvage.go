@@ -39,6 +39,7 @@ const salvageRows = 500
 // target has that name: these deliveries are kept, wait, and go nowhere, rather
 // than to a target they were not meant for.
 func Salvage(ctx context.Context, damaged, fresh string, saved func(events int)) (r Salvaged, err error) {
+	damaged = behindLinks(damaged)
 	if _, err := os.Stat(damaged); err != nil {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pe.Err // who called knows the path

@@ -112,6 +112,7 @@ var _ outbox.Store = (*Store)(nil)
 // mode 0700, the file and those beside it 0600. The error wraps
 // outbox.ErrLocked, ErrNewer, ErrKey or ErrCorrupt when it is one of these.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg.Path = behindLinks(cfg.Path)
 	if cfg.Dedupe == 0 {
 		cfg.Dedupe = 7 * 24 * time.Hour
 	}
