@@ -17,7 +17,7 @@ const backupHelp = `usage: invitation-relay backup [-c FILE] FILE
 
 Copies the store into FILE, which must not be there yet, while the relay runs or
 not. The copy is of one moment and readable by its owner only; it has been looked
-through, and is on disk, when the command ends. What is encrypted stays so: keep
+through, and is on disk, before there is a FILE. What is encrypted stays so: keep
 the keys as well, and elsewhere.
 
 To restore, stop the relay, put the copy where store.url points, and remove the

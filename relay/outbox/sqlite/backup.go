@@ -21,9 +21,9 @@ type BackedUp struct {
 
 // Backup copies the store at path into a file that must not be there yet, beside
 // the relay that has it open, or while none has. It is of one moment, has no free
-// pages, is for its owner only, and on disk and looked through when Backup
-// returns; see mendCopy. Keys are not needed: what is encrypted stays so. looked is
-// called after each event of the copy that was looked through.
+// pages, is for its owner only, and on disk and looked through before it has its
+// name; see unfinished and mendCopy. Keys are not needed: what is encrypted stays
+// so. looked is called after each event of the copy that was looked through.
 func Backup(ctx context.Context, path, into string, looked func(events int)) (b BackedUp, err error) {
 	path = behindLinks(path)
 	if _, err := os.Stat(path); err != nil {
@@ -38,18 +38,26 @@ func Backup(ctx context.Context, path, into string, looked func(events int)) (b 
 	if err := judgeUnused(path); err != nil {
 		return b, err
 	}
-	f, err := os.OpenFile(into, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
+	if err := free(into); err != nil {
+		return b, err
+	}
+	u, err := makeBeside(into)
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, u.remove()) }()
+	f, err := os.OpenFile(u.file(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return b, err
 	}
 	ctx = context.WithoutCancel(ctx) // see conn
-	err = copyInto(ctx, path, into)
+	err = copyInto(ctx, path, u.file())
 	var mended []string
 	if err == nil {
-		mended, err = mendCopy(ctx, into, path+".mark") // first: SQLite sees some of that as well
+		mended, err = mendCopy(ctx, u.file(), path+".mark") // first: SQLite sees some of that as well
 	}
 	if err == nil {
-		b, err = look(ctx, into, looked)
+		b, err = look(ctx, u.file(), looked)
 		b.Mended = mended
 	}
 	if err == nil {
@@ -57,10 +65,7 @@ func Backup(ctx context.Context, path, into string, looked func(events int)) (b 
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = syncFolder(filepath.Dir(into))
-	}
-	if err != nil {
-		_ = os.Remove(into) // err says more
+		err = u.finish(into)
 	}
 	return b, err
 }

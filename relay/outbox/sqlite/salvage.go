@@ -51,22 +51,30 @@ func Salvage(ctx context.Context, damaged, fresh string, saved func(events int))
 		return r, err
 	}
 	defer func() { err = errors.Join(err, held.Close()) }()
-	unwatched := context.WithoutCancel(ctx) // see conn
-	v := &salvage{Salvaged: &r, saved: saved, names: newNames()}
-	done, err := v.open(unwatched, damaged, fresh)
+	if err := makeFolder(filepath.Dir(fresh), syncFolder); err != nil {
+		return r, err
+	}
+	for _, suffix := range freshFiles() {
+		if err := free(fresh + suffix); err != nil {
+			return r, fmt.Errorf("make %s: %w", fresh, err)
+		}
+	}
+	u, err := makeBeside(fresh)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, v.from.close(), done()) }()
-	if err := v.create(unwatched, fresh); err != nil {
+	defer func() { err = errors.Join(err, u.remove()) }()
+	unwatched := context.WithoutCancel(ctx) // see conn
+	v := &salvage{Salvaged: &r, saved: saved, names: newNames()}
+	if err := v.open(unwatched, damaged, u.folder); err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, v.from.close()) }()
+	if err := v.create(unwatched, u.file()); err != nil {
 		return r, fmt.Errorf("make %s: %w", fresh, err)
 	}
-	err = errors.Join(v.all(ctx, unwatched), v.to.close())
-	if err == nil {
-		err = namesDurable(filepath.Dir(fresh), syncFolder)
-	}
-	if err != nil { // half a store must not pass for what could be saved
-		removeFresh(fresh)
+	if err = errors.Join(v.all(ctx, unwatched), v.to.close()); err == nil {
+		err = u.finish(fresh)
 	}
 	return r, err
 }
@@ -87,36 +95,16 @@ type salvage struct {
 	counts  map[int64]counter
 }
 
-// freshFiles are what a new store may have, by how their names end.
+// freshFiles are what a new store may have, by how their names end. Where SQLite
+// would take it for a part of the new store, nothing may stand already.
 func freshFiles() []string { return []string{"", "-wal", "-shm", "-journal"} }
 
-// removeFresh removes a new store of which only half is there.
-func removeFresh(path string) {
-	for _, suffix := range freshFiles() {
-		_ = os.Remove(path + suffix) // the error that led here says more
-	}
-}
-
-// create makes the new store's file, or nothing. What stands there already, or
-// where SQLite would take it for a part of the new store, is not touched.
+// create makes the new store's file.
 func (v *salvage) create(ctx context.Context, path string) (err error) {
-	if err := makeFolder(filepath.Dir(path), syncFolder); err != nil {
-		return err
-	}
-	for _, suffix := range freshFiles() {
-		if _, err := os.Lstat(path + suffix); err == nil {
-			return &fs.PathError{Op: "create", Path: path + suffix, Err: fs.ErrExist}
-		}
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // in a folder of ours
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			removeFresh(path)
-		}
-	}()
 	if err := f.Close(); err != nil {
 		return err
 	}

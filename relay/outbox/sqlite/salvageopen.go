@@ -9,37 +9,34 @@ import (
 	"invitation-relay/relay/outbox"
 )
 
-// open opens what is read: the store itself, or a copy beside the new one with
+// open opens what is read: the store itself, or a copy in a folder of ours with
 // what SQLite would not read of the log, and when the schema cannot be read, with
-// that of a new store. done comes after the last use.
-func (v *salvage) open(ctx context.Context, damaged, fresh string) (done func() error, err error) {
+// that of a new store.
+func (v *salvage) open(ctx context.Context, damaged, folder string) error {
 	l, err := readWAL(damaged + "-wal")
 	if err != nil {
-		return nil, fmt.Errorf("read its log: %w", err)
+		return fmt.Errorf("read its log: %w", err)
 	}
 	size, err := sizeOf(damaged)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	newer := false
 	if size > 0 {
 		if newer, err = l.copied(damaged); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	asItIs := size > 0 && !l.lost() && !l.torn() && !newer
 	if asItIs {
 		err = v.look(ctx, damaged)
 		if !errors.Is(err, outbox.ErrCorrupt) {
-			return func() error { return nil }, err
+			return err
 		}
 	}
-	if err := makeFolder(filepath.Dir(fresh), syncFolder); err != nil {
-		return nil, err
-	}
-	copied, done, failed := copyWithLog(damaged, fresh, l)
-	if failed != nil {
-		return nil, failed
+	copied := filepath.Join(folder, "copy.db")
+	if failed := l.writeCopy(damaged, copied); failed != nil {
+		return failed
 	}
 	if !asItIs {
 		err = v.look(ctx, copied)
@@ -47,10 +44,7 @@ func (v *salvage) open(ctx context.Context, damaged, fresh string) (done func() 
 	if errors.Is(err, outbox.ErrCorrupt) && v.lookWithNewSchema(ctx, copied) {
 		err = nil
 	}
-	if err != nil {
-		return nil, errors.Join(err, done())
-	}
-	return done, nil
+	return err
 }
 
 // lookWithNewSchema says whether there is something with the schema of a new store.

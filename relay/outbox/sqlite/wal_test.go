@@ -80,8 +80,8 @@ func saved(t *testing.T, path string) (Salvaged, []event.ID) {
 	folder := t.TempDir()
 	out := filepath.Join(folder, "saved.db")
 	got, err := Salvage(t.Context(), path, out, func(int) {
-		for _, pattern := range []string{".salvage-*", ".salvage-*/*"} {
-			for _, name := range must(filepath.Glob(filepath.Join(folder, pattern))) {
+		for _, pattern := range []string{"", "/*"} {
+			for _, name := range must(filepath.Glob(filepath.Join(folder, unfinishedName+"*"+pattern))) {
 				if i, err := os.Stat(name); err != nil || i.Mode().Perm()&0o077 != 0 {
 					t.Errorf("others may read %s (%v)", name, err)
 				}

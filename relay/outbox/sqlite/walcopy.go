@@ -4,7 +4,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -76,23 +75,7 @@ func (l *wal) stands(i int) bool {
 	}
 }
 
-// copyWithLog makes a copy of a store's file beside path, in a folder of its own
-// that only this user may enter, and writes into it what the log has. done
-// removes it.
-func copyWithLog(store, beside string, l *wal) (copied string, done func() error, err error) {
-	folder, err := os.MkdirTemp(filepath.Dir(beside), ".salvage-*") // mode 0700
-	if err != nil {
-		return "", nil, err
-	}
-	done = func() error { return os.RemoveAll(folder) }
-	copied = filepath.Join(folder, "relay.db")
-	if err = l.writeCopy(store, copied); err != nil {
-		_ = done() // err says more
-		return "", nil, err
-	}
-	return copied, done, nil
-}
-
+// writeCopy makes a copy of a store's file, and writes into it what the log has.
 func (l *wal) writeCopy(store, copied string) (err error) {
 	to, err := os.OpenFile(copied, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // in a folder of ours
 	if err != nil {
