@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -26,10 +25,7 @@ type BackedUp struct {
 // so. looked is called after each event of the copy that was looked through.
 func Backup(ctx context.Context, path, into string, looked func(events int)) (b BackedUp, err error) {
 	path = behindLinks(path)
-	if _, err := os.Stat(path); err != nil {
-		if pe, ok := errors.AsType[*fs.PathError](err); ok {
-			err = pe.Err // who called knows the path
-		}
+	if err := isThere(path); err != nil {
 		return b, err
 	}
 	if into, err = filepath.Abs(into); err != nil { // SQLite takes some relative ones for URIs

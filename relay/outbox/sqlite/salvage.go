@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -40,10 +39,7 @@ const salvageRows = 500
 // than to a target they were not meant for.
 func Salvage(ctx context.Context, damaged, fresh string, saved func(events int)) (r Salvaged, err error) {
 	damaged = behindLinks(damaged)
-	if _, err := os.Stat(damaged); err != nil {
-		if pe, ok := errors.AsType[*fs.PathError](err); ok {
-			err = pe.Err // who called knows the path
-		}
+	if err := isThere(damaged); err != nil && !errors.Is(err, outbox.ErrCorrupt) {
 		return r, err
 	}
 	held, err := lock(damaged + ".lock")

@@ -418,3 +418,36 @@ func TestALargeLogIsJudgedQuickly(t *testing.T) {
 		t.Errorf("%d of %d frames in %v (%v)", l.seen, frames, took, err)
 	}
 }
+
+func TestSalvageBringsBackWhatTheLogHasOfAStoreWhoseFileIsGoneOrEmpty(t *testing.T) {
+	s := openStore(t, Config{})
+	stored := fill(t, s, new(event.IDs), 20)
+	for what, lose := range map[string]func(path string) error{
+		"gone":  os.Remove,
+		"empty": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		path := snapshot(t, s.cfg.Path)
+		if err := lose(path); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, path)
+		if got, back := saved(t, path); !slices.Equal(back, stored) {
+			t.Errorf("%s: salvage brings back %d of %d: %+v", what, len(back), len(stored), got)
+		}
+		if what == "gone" {
+			if _, err := Backup(t.Context(), path, path+".copy", func(int) {}); !errors.Is(err, outbox.ErrCorrupt) {
+				t.Errorf("backup: %v, want outbox.ErrCorrupt", err)
+			}
+			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("there is a file now (%v)", err)
+			}
+		}
+	}
+	path := snapshot(t, s.cfg.Path)
+	if err := errors.Join(os.Remove(path), os.Truncate(path+"-wal", 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Salvage(t.Context(), path, path+".saved", func(int) {}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("with nothing in the log: %v, want os.ErrNotExist", err)
+	}
+}

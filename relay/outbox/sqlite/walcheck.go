@@ -33,7 +33,7 @@ func (s *Store) judgeLog() error {
 	}
 	s.left = len(l.frames) > 0
 	if size == 0 && (l.lost() || l.torn() || l.seen > 0) { // the file is never that short once there is a log
-		return fmt.Errorf("%w: the file is empty or gone, and %s-wal beside it is not", outbox.ErrCorrupt, s.cfg.Path)
+		return onlyTheLog(s.cfg.Path)
 	}
 	if err := l.judge(s.cfg.Path, size); err != nil {
 		return err
@@ -43,6 +43,26 @@ func (s *Store) judgeLog() error {
 			"file", s.cfg.Path+"-wal")
 	}
 	return nil
+}
+
+func onlyTheLog(path string) error {
+	return fmt.Errorf("%w: the file is empty or gone, and %s-wal beside it is not", outbox.ErrCorrupt, path)
+}
+
+// isThere is fs.ErrNotExist when there is nothing of a store, without its path,
+// which who asks knows, and outbox.ErrCorrupt when there is only a log.
+func isThere(path string) error {
+	_, err := os.Stat(path)
+	if err == nil {
+		return nil
+	}
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pe.Err
+	}
+	if l, failed := readWAL(path + "-wal"); errors.Is(err, fs.ErrNotExist) && failed == nil && len(l.frames) > 0 {
+		return fault("read its log", onlyTheLog(path))
+	}
+	return err
 }
 
 // judge refuses a log of which SQLite would not read commits that were
@@ -181,11 +201,11 @@ func (l *wal) copied(path string) (copied bool, err error) {
 	return copied, nil
 }
 
-// both are a store's file and its log.
+// both are a store's file and its log, either nil when it is not there.
 type both struct{ file, log *os.File }
 
 func openBoth(path string) (b both, err error) {
-	if b.file, err = os.Open(path); err != nil { //nolint:gosec // the path comes from the config
+	if b.file, err = os.Open(path); err != nil && !errors.Is(err, fs.ErrNotExist) { //nolint:gosec // the path comes from the config
 		return b, err
 	}
 	b.log, err = os.Open(path + "-wal") //nolint:gosec // beside it

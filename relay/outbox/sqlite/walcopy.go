@@ -91,8 +91,10 @@ func (l *wal) writeCopy(store, copied string) (err error) {
 		return err
 	}
 	defer from.close()
-	if _, err := io.Copy(to, from.file); err != nil {
-		return err
+	if from.file != nil {
+		if _, err := io.Copy(to, from.file); err != nil {
+			return err
+		}
 	}
 	newer, err := l.copied(store)
 	if err != nil {
