@@ -158,6 +158,42 @@ func TestBackupMendsAFlippedBitInANameAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestBackupSaysWhichStoreItIsOrIsNone(t *testing.T) {
+	for what, c := range map[string]struct {
+		set   string
+		tells bool // without the mark
+	}{"a text": {"CAST(v AS TEXT)", true}, "too short": {"x'01'", false}, "nothing": {"NULL", false}} {
+		s := openStore(t, Config{Keys: [][]byte{testKey(1)}})
+		path, store := s.cfg.Path, bytes.Clone(s.mark.store)
+		fill(t, s, new(event.IDs), 1)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		execIn(t, path, "UPDATE meta SET v = "+c.set+" WHERE k = 'store'")
+		for _, marked := range []bool{true, false} {
+			if !marked {
+				if err := os.Remove(path + ".mark"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			copied := filepath.Join(t.TempDir(), "copy")
+			got, err := Backup(t.Context(), path, copied, func(int) {})
+			if !marked && !c.tells {
+				if !errors.Is(err, outbox.ErrCorrupt) {
+					t.Errorf("%s: backup without the mark: %+v (%v), want outbox.ErrCorrupt", what, got, err)
+				}
+				continue
+			}
+			if err != nil || len(got.Mended) != 1 {
+				t.Fatalf("%s: backup: %+v (%v), want it mended", what, got, err)
+			}
+			if is := openStore(t, Config{Path: copied, Keys: [][]byte{testKey(1)}}).mark.store; !bytes.Equal(is, store) {
+				t.Errorf("%s: the copy is %x, want %x", what, is, store)
+			}
+		}
+	}
+}
+
 func TestBackupWithANameThatIsLostIsNone(t *testing.T) {
 	path, _, row := pinged(t)
 	change(t, path, func(b []byte) { b[row+len(rowOfB)-1], b[row+len(rowOfB)-2] = 'x', 'x' })

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,30 +46,30 @@ func mendCopy(ctx context.Context, copied, mark string) (mended []string, err er
 }
 
 // mendedStore is which store it is, where that is one flipped bit away from what
-// the mark says; nil: nothing is to be mended.
+// the mark says, or has become a text; nil: nothing is to be mended.
 func mendedStore(ctx context.Context, c *conn, mark string) ([]byte, error) {
 	v, err := c.value(ctx, "SELECT v FROM meta WHERE k = 'store'")
 	if err != nil {
 		return nil, err
 	}
-	id, _ := v.([]byte)
-	marked := markedStore(mark)
+	_, whole := v.([]byte)
+	id, marked := bytesOf(v), markedStore(mark)
 	switch {
-	case bytes.Equal(id, marked):
-		return nil, nil //nolint:nilnil // as it says
-	case len(id) != 8 && marked == nil:
+	case len(id) != storeSize && len(marked) != storeSize:
 		return nil, fmt.Errorf("%w: what it is cannot be read", outbox.ErrCorrupt)
-	case len(id) != 8:
+	case len(id) != storeSize:
 		return marked, nil
-	case len(marked) != len(id):
-		return nil, nil //nolint:nilnil // no mark, or none that tells
+	case len(marked) == storeSize:
+		differ := 0
+		for i := range id {
+			differ += bits.OnesCount8(id[i] ^ marked[i])
+		}
+		if differ == 1 {
+			return marked, nil
+		} // else it is the same, or the mark is another store's
 	}
-	differ := 0
-	for i := range id {
-		differ += bits.OnesCount8(id[i] ^ marked[i])
+	if whole {
+		return nil, nil //nolint:nilnil // as it says
 	}
-	if differ > 1 {
-		return nil, nil //nolint:nilnil // the mark is another store's
-	}
-	return marked, nil
+	return id, nil
 }

@@ -7,6 +7,9 @@ import (
 	"os"
 )
 
+// storeSize is how many bytes say which store it is.
+const storeSize = 8
+
 // Which store it is, eight random bytes in meta, goes into every key: with one
 // flipped bit there no body could be read any more. But with the right ones, and
 // no others, a key of the config is one that the store knows.
