@@ -61,7 +61,7 @@ func Salvage(ctx context.Context, damaged, fresh string, saved func(events int))
 	}
 	defer func() { err = errors.Join(err, u.remove()) }()
 	unwatched := context.WithoutCancel(ctx) // see conn
-	v := &salvage{Salvaged: &r, saved: saved, names: newNames()}
+	v := &salvage{Salvaged: &r, saved: saved, names: newNames(), mark: damaged + ".mark"}
 	if err := v.open(unwatched, damaged, u.folder); err != nil {
 		return r, err
 	}
@@ -83,7 +83,8 @@ type salvage struct {
 	names *names
 	saved func(int)
 
-	older      bool // what is read has no checksums of names
+	mark       string // the path of that of the store that is read
+	older      bool   // what is read has no checksums of names
 	unlistedTo int64
 
 	journal []byte

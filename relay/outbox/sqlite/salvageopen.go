@@ -94,7 +94,7 @@ func (v *salvage) look(ctx context.Context, path string) (err error) {
 		return err
 	}
 	store, err := v.from.value(ctx, "SELECT v FROM meta WHERE k = 'store'")
-	if _, ok := store.([]byte); err == nil && !ok {
+	if err == nil && store == nil {
 		err = fmt.Errorf("%w: what it is cannot be read", outbox.ErrCorrupt)
 	}
 	return fault("read", err)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"maps"
 	"slices"
@@ -155,9 +156,19 @@ func (v *salvage) copyWhole(ctx context.Context) error {
 func (v *salvage) identity(ctx context.Context) (err error) {
 	identified := false
 	read := v.each(ctx, "SELECT k, v FROM meta WHERE k IN ('store', 'salt', 'last_seq')", 2, func(q *stmt) {
-		identified = identified || q.text(0) == "store"
+		var value driver.Value = q.int(1)
+		switch q.text(0) {
+		case "salt":
+			value = bytesOf(q.dest[1])
+		case "store":
+			id := bytesOf(q.dest[1])
+			if marked := markedStore(v.mark); len(id) != storeSize && len(marked) == storeSize {
+				id = marked
+			}
+			value, identified = id, true
+		}
 		if err == nil {
-			err = v.to.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES (?,?)", q.text(0), q.dest[1])
+			err = v.to.runOnce(ctx, "INSERT OR REPLACE INTO meta (k, v) VALUES (?,?)", q.text(0), value)
 		}
 	})
 	if err == nil && !identified {

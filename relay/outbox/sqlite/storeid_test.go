@@ -83,6 +83,18 @@ func TestFlippedBitInWhichStoreItIsCostsNoBody(t *testing.T) {
 	}
 }
 
+func TestSalvageTakesWhichStoreItIsFromItsMarkWhenItIsLost(t *testing.T) {
+	path, e, _ := encryptedStore(t, testKey(1))
+	execIn(t, path, "UPDATE meta SET v = x'01' WHERE k = 'store'")
+	if _, err := Salvage(t.Context(), path, path+".saved", func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := openStore(t, Config{Path: path + ".saved", Keys: [][]byte{testKey(1)}}).Event(t.Context(), e.Event.ID)
+	if err != nil || !bytes.Equal(got.Body, e.Event.Body) {
+		t.Errorf("its body: %v, want what was received", err)
+	}
+}
+
 func TestWhichStoreItIsComesFromItsMarkWhenMoreIsDamaged(t *testing.T) {
 	path, e, at := encryptedStore(t, testKey(1))
 	change(t, path, func(b []byte) { copy(b[at:], "ruined!!") })
