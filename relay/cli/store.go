@@ -139,7 +139,7 @@ func salvage(ctx context.Context, w *world, file, fresh string) error {
 		fmt.Fprintf(w.stdout, "the name is lost, and what goes by it goes nowhere: %s\n", name)
 	}
 	if got.Rows > 0 {
-		fmt.Fprintf(w.stdout, "damaged, and left out: %d rows of attempts, holds, threads and the like\n", got.Rows)
+		fmt.Fprintf(w.stdout, "damaged, and left out: %d rows of deliveries, attempts, holds, threads and the like\n", got.Rows)
 	}
 	if lost := len(got.Damaged) + got.Unreadable + got.Rows + len(got.LostNames); lost > 0 {
 		return &failure{

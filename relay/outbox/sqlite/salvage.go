@@ -18,7 +18,7 @@ type Salvaged struct {
 	Events, Refused int
 	Damaged         []event.ID // read, but not as they were written: left out
 	Unreadable      int        // known of, but where they stand nothing can be read
-	Rows            int        // of attempts, holds, alarms, threads, rulesets and keys that are damaged: left out
+	Rows            int        // of deliveries, attempts, holds, alarms, threads, rulesets and keys that are damaged: left out
 	LostNames       []string   // kind and what they are called now, see Salvage
 }
 

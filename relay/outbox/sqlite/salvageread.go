@@ -95,8 +95,10 @@ func (v *salvage) deliveries(ctx context.Context, r *row) map[int64]delivery {
 		rows[id] = delivery{}
 	}
 	_ = v.each(ctx, "SELECT address, "+stateNow+", attempts, next_at, finished_at, outcome, status, reason FROM deliveries WHERE seq = ?", 8, func(q *stmt) {
-		if q.int(1) > int64(event.Discarded) || v.names.of(kindAddress, q.int(0)) == "" || !r.goesTo(q.int(0), v.unlistedTo) {
-			return // damaged
+		elsewhere := v.names.of(kindAddress, q.int(0)) == "" || !r.goesTo(q.int(0), v.unlistedTo)
+		if elsewhere || uint64(q.int(1)) > uint64(event.Discarded) || uint64(q.int(5)) > uint64(event.Held) { //nolint:gosec // below 0 is much
+			v.Rows++
+			return
 		}
 		d := delivery{
 			state: event.State(q.int(1)), attempts: max(0, q.int(2)), nextAt: q.int(3), finished: q.int(4), //nolint:gosec // looked at above

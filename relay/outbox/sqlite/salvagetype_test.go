@@ -124,3 +124,21 @@ func TestSalvageKeepsARowOfWhichATextHasBecomeABlob(t *testing.T) {
 		}
 	}
 }
+
+func TestSalvageSendsAgainWhatHasAStateOrAnOutcomeThatThereIsNot(t *testing.T) {
+	path := closed(t, triedOnce(t))
+	for _, set := range []string{"state = -126, finished_at = 1", "state = 4, finished_at = 1", "outcome = -126", "outcome = 5"} {
+		copied := filepath.Join(t.TempDir(), "relay.db")
+		if err := os.WriteFile(copied, must(os.ReadFile(path)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		execIn(t, copied, "UPDATE deliveries SET "+set+" WHERE seq = (SELECT max(seq) FROM events)")
+		got, err := Salvage(t.Context(), copied, copied+".saved", func(int) {})
+		if err != nil || got.Events != 3 || got.Rows != 1 {
+			t.Errorf("%s: salvage: %+v, %v, want 3 events and a damaged row", set, got, err)
+		}
+		if n := len(claimed(t, openStore(t, Config{Path: copied + ".saved"}), "a")); n != 3 {
+			t.Errorf("%s: %d are due, want 3", set, n)
+		}
+	}
+}
