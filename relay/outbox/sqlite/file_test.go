@@ -77,8 +77,10 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	openStore(t, Config{Path: path})
-	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
-		t.Errorf("rights that were too wide are still there: %v (%v)", info.Mode(), err)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if info, err := os.Stat(path + suffix); err != nil || info.Mode() != 0o600 {
+			t.Errorf("%q has rights that are too wide: %v (%v)", suffix, info.Mode(), err)
+		}
 	}
 }
 
@@ -112,8 +114,14 @@ func TestDatabaseOfSomethingElseIsRefusedUntouched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(path, 0o664); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Open(t.Context(), Config{Path: path}); err == nil || !strings.Contains(err.Error(), "not a store of invitation-relay") {
 		t.Errorf("open: %v, want a refusal", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o664 {
+		t.Errorf("its group has lost rights: %v (%v)", info.Mode(), err)
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the file was changed (%v)", err)

@@ -153,7 +153,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.judgeLog(); err != nil {
 		return fault("read its log", err)
 	}
-	if err := private(s.cfg.Path); err != nil {
+	if err := makeFile(s.cfg.Path); err != nil {
 		return err
 	}
 	if s.w, err = s.connect(ctx); err != nil {
@@ -194,18 +194,20 @@ func (s *Store) open(ctx context.Context) error {
 	return nil
 }
 
-// private makes the file, so that SQLite does not with the rights of the umask
-// (the files it puts beside it have those of this one), and takes rights away
-// from those that are there. It must come before SQLite opens the file: in the
-// process that has it open, closing it once more would drop SQLite's locks.
-func private(path string) error {
+// makeFile makes the file, so that SQLite does not with the rights of the umask:
+// the files it puts beside it have those of this one. It must come before SQLite
+// opens the file: in the process that has it open, closing it once more would drop
+// SQLite's locks.
+func makeFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the path comes from the config
 	if err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
+	return f.Close()
+}
+
+// private takes rights away from files that are ours: see identify.
+func private(path string) error {
 	for _, name := range []string{path, path + "-wal", path + "-shm", path + ".lock", path + ".mark"} {
 		if err := os.Chmod(name, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
@@ -233,6 +235,9 @@ func (s *Store) equip(ctx context.Context, c *conn) (*writer, error) {
 		return nil, fault("open the file", err)
 	}
 	if err := identify(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := private(s.cfg.Path); err != nil {
 		return nil, err
 	}
 	if err := apply(ctx, c); err != nil {
