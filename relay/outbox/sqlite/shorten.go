@@ -43,19 +43,28 @@ func (s *Store) shortenLog(ctx context.Context) {
 	}
 }
 
-// startLogAnew empties the write-ahead log into the file. What an fsync that
-// failed was for may never come to the disk, though it can be read, and SQLite
-// may take it for committed: the next commits would stand behind it in the log,
-// and a power cut would take them all. Nothing is accepted meanwhile: who reads
-// for long, such as a backup, is not waited for, and neither is room on the disk.
+// startLogAnew brings the write-ahead log to the disk and empties it into the file.
+// What an fsync that failed was for may never come to the disk, though it can be
+// read, and SQLite may take it for committed: the next commits would stand behind
+// it in the log, and a power cut would take them all; and of what comes into the
+// file before it stands in the log, a power cut may leave half. Nothing is accepted
+// meanwhile: who reads for long, such as a backup, is not waited for, and neither
+// is room on the disk.
 func (s *Store) startLogAnew(ctx context.Context, w *writer) error {
 	if err := s.logDamage(); err != nil { // it would be copied
 		return err
 	}
+	err := s.writeLogAgain(ctx, w)
+	if err == nil {
+		err = s.hook("empty the log")
+	}
+	if err != nil {
+		return fault("write the log again", err)
+	}
 	busy, err := w.emptyLog(ctx, shortenIn)
 	if busy || code(err) == codeFull {
 		s.unclear.Store(true)
-		err = s.writeLogAgain(ctx, w)
+		err = nil
 	}
 	return fault("empty the log", err)
 }

@@ -139,22 +139,29 @@ func TestALogThatSomebodyReadsForLongComesToTheDiskBeforeAnythingIsStoredBehindI
 		}
 	})
 	t.Run("after an I/O error", func(t *testing.T) {
-		fail := false
-		s := openStore(t, Config{pause: time.Nanosecond, hook: func(string) error {
+		var again func() bool // nil: nothing has failed yet
+		fail, written := false, false
+		s := openStore(t, Config{pause: time.Nanosecond, hook: func(point string) error {
 			if fail {
 				fail = false
 				return errIO
+			}
+			if point == "empty the log" {
+				written = again()
 			}
 			return nil
 		}})
 		var ids event.IDs
 		stored := fill(t, s, &ids, 40)
 		readForLong(t, s.cfg.Path)
-		fail = true
+		again, fail = writtenAgain(t, s.cfg.Path), true
 		if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); !errors.Is(err, errIO) {
 			t.Fatalf("write: %v, want it to fail", err)
 		}
 		stored = append(stored, fill(t, s, &ids, 3)...)
+		if !written {
+			t.Error("the log was not written once more, or is another one")
+		}
 		if got := claimed(t, s, "a"); !slices.Equal(got, stored) {
 			t.Errorf("%d events are there, want %d", len(got), len(stored))
 		}
@@ -172,4 +179,28 @@ func TestALogThatSomebodyReadsForLongComesToTheDiskBeforeAnythingIsStoredBehindI
 			t.Errorf("the log is another one (%v)", err)
 		}
 	})
+}
+
+// The system may have had an error of the log's fsync, and told it to the process
+// that was killed: then only its memory has the frames, and the pages of the file,
+// which a power cut may leave half written, must not come first.
+func TestALogThatSomebodyLeftComesToTheDiskBeforeItComesIntoTheFile(t *testing.T) {
+	path, stored := killed(t, 40)
+	again, whole, asked := writtenAgain(t, path), must(os.ReadFile(path)), 0
+	s := openStore(t, Config{Path: path, hook: func(point string) error {
+		if point != "empty the log" {
+			return nil
+		}
+		asked++
+		if !again() || !bytes.Equal(must(os.ReadFile(path)), whole) {
+			t.Error("the log was not written once more, or is in the file already")
+		}
+		return nil
+	}})
+	if n := must(sizeOf(path + "-wal")); asked != 1 || n != 0 {
+		t.Errorf("the log has %d bytes, after it was emptied %d times", n, asked)
+	}
+	if got := claimed(t, s, "a"); !slices.Equal(got, stored) {
+		t.Errorf("%d events are there, want %d", len(got), len(stored))
+	}
 }
