@@ -11,8 +11,8 @@ import (
 const storeSize = 8
 
 // Which store it is, eight random bytes in meta, goes into every key: with one
-// flipped bit there no body could be read any more. But with the right ones, and
-// no others, a key of the config is one that the store knows.
+// flipped bit there no body could be read any more. Which they were can be
+// tried: only with the right ones does the store know a key of the config.
 
 // ringFor is the keyring with which the store knows a key of the config: that of
 // the store's id as it stands there, or, when with it none is known, of the id in

@@ -43,9 +43,10 @@ func (l *wal) latest(inFile func(frame int) bool, newer bool) map[uint32]int {
 	return pages
 }
 
-// without takes out what the file has. Where the file is newer than the log, a
-// few that are left are what frames of the last transaction that cannot be read
-// have replaced: the file has those too.
+// without takes out what the file has. Where the file is newer than the log it has
+// all of the last transaction. A frame of that which cannot be read does not show
+// its page here, but an older frame of the same page may: so as many pages as there
+// are such frames are not newer than the file either.
 func (l *wal) without(pages map[uint32]int, inFile func(frame int) bool, newer bool) {
 	maps.DeleteFunc(pages, func(_ uint32, i int) bool { return inFile(i) })
 	if !newer {

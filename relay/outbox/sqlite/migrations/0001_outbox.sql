@@ -54,7 +54,7 @@ CREATE INDEX events_waiting ON events (waiting) WHERE waiting <> -92233720368547
 
 -- A delivery has a row here once there is something to say: an attempt failed,
 -- it ended badly, somebody changed it by hand; or its address is beyond the
--- 63 with a bit. (Room for the message a thread hangs on.)
+-- 63 with a bit. The message a thread hangs on is in threads.
 CREATE TABLE deliveries (
   seq         INTEGER NOT NULL,
   address     INTEGER NOT NULL,
@@ -122,8 +122,6 @@ CREATE TABLE holds (
   reason  TEXT NOT NULL,
   by_hand INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-
--- (Room for alarms: a table of their own, with what raised each and since when.)
 
 -- Events that purge has passed and must come back to.
 CREATE TABLE late (seq INTEGER PRIMARY KEY) STRICT;
