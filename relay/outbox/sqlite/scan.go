@@ -132,7 +132,7 @@ func (sc *scanner) next(ctx context.Context, before int64) (seqs []int64, more b
 	slices.Sort(seqs)
 	slices.Reverse(seqs)
 	seqs = slices.Compact(seqs)
-	seqs = seqs[:min(chunk, len(seqs))] // of each source there may be as many; further down some are missing
+	seqs = seqs[:min(chunk, len(seqs))] // each query gave as many at most: below these, some are missing
 	if len(seqs) > 0 && seqs[len(seqs)-1] < event.SeqAt(f.Since) {
 		return seqs, false, nil
 	}
