@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
 	"invitation-relay/relay/relaytest/racetest"
@@ -139,6 +141,23 @@ func TestSalvageSendsAgainWhatHasAStateOrAnOutcomeThatThereIsNot(t *testing.T) {
 		}
 		if n := len(claimed(t, openStore(t, Config{Path: copied + ".saved"}), "a")); n != 3 {
 			t.Errorf("%s: %d are due, want 3", set, n)
+		}
+	}
+}
+
+func TestSalvageCountsATableOfWhichNotAllCanBeRead(t *testing.T) {
+	for table, want := range map[string]Salvaged{
+		"threads": {Events: 4, Refused: 1, Rows: 1}, "rulesets": {Events: 4, Refused: 1, Rows: 1}, "refused": {Events: 4, Unreadable: 1},
+	} {
+		path := ofEachKind(t)
+		s := openStore(t, Config{Path: path, Keys: [][]byte{testKey(1)}})
+		page := pageOf(t, s, table, "leaf", 0)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		spoil(t, path, page, 0xff)
+		if got, err := Salvage(t.Context(), path, path+".saved", func(int) {}); err != nil || !cmp.Equal(got, want) {
+			t.Errorf("%s: %+v, %v, want %+v", table, got, err, want)
 		}
 	}
 }
