@@ -161,3 +161,45 @@ func TestSalvageCountsATableOfWhichNotAllCanBeRead(t *testing.T) {
 		}
 	}
 }
+
+func TestSalvageKeepsAKeyOfWhichEitherHalfIsThere(t *testing.T) {
+	for _, half := range []string{"fingerprint", "salt"} {
+		path, e, _ := encryptedStore(t, testKey(1))
+		execIn(t, path, "UPDATE keys SET "+half+" = x''")
+		if got, err := Salvage(t.Context(), path, path+".saved", func(int) {}); err != nil || got.Rows > 0 {
+			t.Errorf("%s: salvage: %+v, %v", half, got, err)
+		}
+		s := openStore(t, Config{Path: path + ".saved", Keys: [][]byte{testKey(2), testKey(1)}})
+		if got, err := s.Event(t.Context(), e.Event.ID); err != nil || !bytes.Equal(got.Body, e.Event.Body) {
+			t.Errorf("%s: its body: %v, want what was received", half, err)
+		}
+	}
+}
+
+func TestSalvageKeepsTheSaltOfPersonsThatHasBecomeAText(t *testing.T) {
+	var salt []byte
+	path := closed(t, func(s *Store, _ []event.ID) error { salt = bytes.Clone(s.salt); return nil })
+	execIn(t, path, "UPDATE meta SET v = CAST(v AS TEXT) WHERE k = 'salt'")
+	if _, err := Salvage(t.Context(), path, path+".saved", func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	if is := openStore(t, Config{Path: path + ".saved"}).salt; !bytes.Equal(is, salt) || len(is) == 0 {
+		t.Errorf("the salt is %d other bytes", len(is))
+	}
+}
+
+func TestSalvageSendsNoDeadLetterOfWhichOnlyTheTimeOfItsEndIsLost(t *testing.T) {
+	path := closed(t, triedOnce(t))
+	execIn(t, path, "UPDATE deliveries SET state = 2, outcome = 3, finished_at = next_at; UPDATE events SET retrying = 0, finished_at = received_at")
+	change(t, path, func(b []byte) { b[rowAt(t, b, []byte{0x06, 0x09, 0x01, 0x09, 0x06, 0x06, 0x01}, 0)+5] ^= 1 }) // REAL
+	got, err := Salvage(t.Context(), path, path+".saved", func(int) {})
+	if err != nil || got.Rows > 0 {
+		t.Errorf("salvage: %+v, %v", got, err)
+	}
+	s := openStore(t, Config{Path: path + ".saved"})
+	<-s.audited
+	dead, _, err := s.Deliveries(t.Context(), outbox.Filter{State: "dead"})
+	if due := claimed(t, s, "a"); err != nil || len(dead) != 3 || len(due) > 0 {
+		t.Errorf("%d dead letters (%v), %d due, want 3 and none", len(dead), err, len(due))
+	}
+}
