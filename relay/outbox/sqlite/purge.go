@@ -196,6 +196,9 @@ func (p *purge) event(ctx context.Context, t *tx, seq int64) (erased int, gone b
 	err = rows.each(ctx, func() error {
 		id, state := rows.int(0), event.State(rows.int(1)) //nolint:gosec // as it was written
 		dead += one(state, event.Dead)
+		if p.s.names.of(kindAddress, id) == "" { // damaged: it may be any number
+			return nil
+		}
 		if id <= maxBit {
 			own |= 1 << (id - 1)
 		}
