@@ -148,7 +148,10 @@ func (t *tx) delivery(ctx context.Context, r *row, id int64) (d *delivery, hasRo
 	case r.waiting&(1<<(id-1)) != 0:
 		return &delivery{}, false, nil
 	}
-	first, _ := r.first(id)
+	first, ok := r.first(id)
+	if !ok { // its bit has flipped, and an index had it sent
+		return &delivery{}, false, nil
+	}
 	return &delivery{state: event.Done, attempts: 1, outcome: int64(event.Delivered), status: int64(first.Status)}, false, nil
 }
 

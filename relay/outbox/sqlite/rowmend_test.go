@@ -15,10 +15,23 @@ import (
 // they had.
 func tableOnly(t *testing.T, path, set string) {
 	t.Helper()
+	inTable(t, path, "deliveries", `(seq INTEGER NOT NULL, address INTEGER NOT NULL, state INTEGER NOT NULL,
+		attempts, next_at, finished_at, outcome, status, reason, PRIMARY KEY (seq, address)) WITHOUT ROWID`, set)
+}
+
+// eventsOnly is that for what comes first in rows of events.
+func eventsOnly(t *testing.T, path, set string) {
+	t.Helper()
+	inTable(t, path, "events", `(seq INTEGER PRIMARY KEY, waiting, retrying, finished_at, ends, rnd, received_at, source, kind, targets,
+		person, crc, dedupe, verdicts, subject, ticket, status, key_id, body)`, set)
+}
+
+// inTable changes a table by another name, which has no index.
+func inTable(t *testing.T, path, table, columns, set string) {
+	t.Helper()
 	for _, text := range []string{
-		`PRAGMA writable_schema=ON; CREATE TABLE x (seq INTEGER NOT NULL, address INTEGER NOT NULL, state INTEGER NOT NULL,
-			attempts, next_at, finished_at, outcome, status, reason, PRIMARY KEY (seq, address)) WITHOUT ROWID;
-			UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'deliveries') WHERE name = 'x'`,
+		"PRAGMA writable_schema=ON; CREATE TABLE x " + columns + `;
+			UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = '` + table + "') WHERE name = 'x'",
 		"UPDATE x SET " + set + "; PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE name = 'x'",
 	} {
 		c, err := open(uri(path, "_dqs=0&_error_rc=1"))
