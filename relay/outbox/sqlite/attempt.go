@@ -140,7 +140,7 @@ func (t *tx) delivery(ctx context.Context, r *row, id int64) (d *delivery, hasRo
 			state: event.State(q.int(0)), attempts: q.int(1), outcome: q.int(2), status: q.int(3), reason: q.text(4), //nolint:gosec // as it was written
 		}
 		if q.int(5) != 0 {
-			err = t.s.mendRows(ctx, t.w)
+			err = t.s.mendRows(ctx, t.w.conn)
 		}
 		return d, true, err
 	case id > maxBit || r.targets&(1<<(id-1)) == 0:

@@ -90,17 +90,30 @@ func (s *Store) remake(ctx context.Context, w *writer, x index) bool {
 	}
 	s.mended[x.name] = time.Now()
 	s.log.Error("an index of the store is damaged and is made anew from its table: the disk may be damaging files", "index", x.name)
-	err := w.exec(ctx, "REINDEX "+x.name)
+	err := inTransaction(ctx, w, func() error { return s.reindex(ctx, w.conn, x) })
 	if code(err) == codeCorrupt { // it cannot even be emptied
 		err = s.replace(ctx, x)
-	}
-	if err == nil && x.table == "deliveries" { // what it said of them is gone
-		err = s.mendRows(ctx, w)
 	}
 	if err != nil {
 		s.log.Error("the index could not be made anew", "index", x.name, "err", err)
 	}
 	return err == nil
+}
+
+// reindex makes an index anew, and mends rows of its table together with it: what it
+// said of them is gone then.
+func (s *Store) reindex(ctx context.Context, c *conn, x index) error {
+	err := c.exec(ctx, "REINDEX "+x.name)
+	switch {
+	case err != nil:
+	case x.name == waitingIndex:
+		err = s.mendWaiting(ctx, c)
+	case x.table == "deliveries":
+		if err = s.mendRows(ctx, c); code(err) == codeCorrupt { // the other index of it is made anew next
+			err = nil
+		}
+	}
+	return err
 }
 
 // remakeNow makes indexes anew that were found not to say what their tables do,
@@ -212,7 +225,7 @@ func (s *Store) replace(ctx context.Context, x index) (err error) {
 		err = c.runOnce(ctx, "UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", emptyIndex(), root)
 	}
 	if err == nil {
-		err = c.exec(ctx, "REINDEX "+x.name)
+		err = s.reindex(ctx, c, x)
 	}
 	if err == nil {
 		err = c.exec(ctx, "COMMIT")

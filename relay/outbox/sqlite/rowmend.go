@@ -19,16 +19,16 @@ const (
 // mendRows makes such rows what they were: pending, and due, if not at the time
 // they were. The indexes may have them as they were, and then SQLite changes
 // nothing: so these are made anew first. The caller is in the gate.
-func (s *Store) mendRows(ctx context.Context, w *writer) error {
-	n, err := count(ctx, w.conn, "SELECT count(*) FROM deliveries NOT INDEXED WHERE "+notWritten)
+func (s *Store) mendRows(ctx context.Context, c *conn) error {
+	n, err := count(ctx, c, "SELECT count(*) FROM deliveries NOT INDEXED WHERE "+notWritten)
 	if err != nil || n == 0 {
 		return err
 	}
 	s.log.Error("flipped bits in rows of deliveries are mended: the disk may be damaging files", "rows", n)
-	err = w.exec(ctx, `SAVEPOINT rows; REINDEX deliveries;
+	err = c.exec(ctx, `SAVEPOINT rows; REINDEX deliveries;
 		UPDATE deliveries NOT INDEXED SET state = 0, next_at = max(attempts <> 0, next_at) WHERE `+notWritten+`; RELEASE rows`)
 	if err != nil {
-		err = errors.Join(err, w.exec(ctx, "ROLLBACK TO rows; RELEASE rows"))
+		err = errors.Join(err, c.exec(ctx, "ROLLBACK TO rows; RELEASE rows"))
 	}
 	return err
 }

@@ -9,10 +9,15 @@ import (
 // What waits of an event stands in its row and in an index. Where they differ,
 // the row has witnesses: of each address it goes to, either the delivery waits, or
 // its end stands in the row, or it has a row of its own. If they contradict it, it
-// is the row that is damaged, and what the index lists is sent.
+// is the row that is damaged, and what the index lists is sent. How the row is mended
+// is in waitmend.go.
 
-// ownRows is a mask of the addresses of an event that have a row of their own.
-const ownRows = "SELECT coalesce(sum(1 << (address - 1)), 0) FROM deliveries WHERE seq = ? AND address BETWEEN 1 AND 63"
+// ownRows is a mask of the addresses of an event that have a row of their own, and
+// ownOf that up to which event it is.
+const (
+	ownRows = ownOf + "?"
+	ownOf   = "SELECT coalesce(sum(1 << (address - 1)), 0) FROM deliveries WHERE address BETWEEN 1 AND 63 AND seq = "
+)
 
 // accountedFor reports whether the row does not contradict itself.
 func (r *row) accountedFor(own int64) bool {
