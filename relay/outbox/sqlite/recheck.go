@@ -24,6 +24,8 @@ const (
 	recheckRows = 200
 	recheckStep = 100 * time.Millisecond
 	recheckRest = 3
+	// recheckLater is how long it waits at most to begin again.
+	recheckLater = time.Minute
 )
 
 // checkWhole checks the whole file, or as much of it as there is time for: then
@@ -121,27 +123,44 @@ func (s *Store) recheck(ctx context.Context, stop <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	}()
-	for {
-		c, err := dial(s.cfg.Path, readerParams)
-		if err == nil {
-			err = errors.Join(s.checkSlowly(ctx, c), c.close())
-		}
-		if err == nil || ctx.Err() != nil || !s.foundBeside(context.WithoutCancel(ctx), fault("check the file", err)) {
+	for wait := s.cfg.pause; ; wait = min(2*wait, recheckLater) {
+		err := s.checkBeside(ctx)
+		if err == nil || ctx.Err() != nil || !s.foundBeside(context.WithoutCancel(ctx), fault("check the file", err)) || !s.pause(wait) {
 			return
 		}
 	}
 }
 
-// foundBeside mends what has been found, and says whether it did; else it stops
-// the store.
-func (s *Store) foundBeside(ctx context.Context, found error) (mended bool) {
+func (s *Store) checkBeside(ctx context.Context) error {
+	if err := s.hook("check beside"); err != nil {
+		return err
+	}
+	c, err := dial(s.cfg.Path, readerParams)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.checkSlowly(ctx, c), c.close())
+}
+
+// foundBeside mends what has been found, and says whether all is to be checked again:
+// also where it is not damage, but that for now the file could not be read, or opened.
+// Else it stops the store.
+func (s *Store) foundBeside(ctx context.Context, found error) (again bool) {
 	s.gate.wait()
 	defer s.gate.leave()
 	if s.closed || s.found != nil {
 		return false
 	}
-	if errors.Is(found, outbox.ErrCorrupt) && s.w != nil && s.mend(ctx, s.w, false) && s.recount(ctx, s.w) {
+	if !errors.Is(found, outbox.ErrCorrupt) {
+		s.log.Warn("the store's file could not be checked to its end, which is tried again", "err", found)
 		return true
+	}
+	w, err := s.writer(ctx)
+	if err != nil { // whoever writes is told
+		return s.found == nil
+	}
+	if s.mend(ctx, w, false) {
+		return s.recount(ctx, w) || s.found == nil
 	}
 	s.halt(found)
 	if s.w != nil {

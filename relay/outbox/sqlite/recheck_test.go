@@ -83,6 +83,39 @@ func TestDamageFoundBesideStopsTheStore(t *testing.T) {
 	}
 }
 
+func TestACheckBesideThatCannotReadIsMadeAgainAndStopsNothing(t *testing.T) {
+	for _, damaged := range []bool{false, true} {
+		var log strings.Builder
+		s, fail := large(t, &log)
+		checks, whole := 0, s.cfg.hook
+		s.cfg.hook = func(point string) error {
+			if point != "check beside" {
+				return whole(point)
+			}
+			if checks++; checks < 3 {
+				return errIO
+			}
+			return nil
+		}
+		var ids event.IDs
+		fill(t, s, &ids, newestCommits+100)
+		page := pageOf(t, s, "events", "leaf", 3)
+		*fail = true
+		if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}); !errors.Is(err, errIO) {
+			t.Fatalf("write: %v, want it to fail", err)
+		}
+		if damaged {
+			spoil(t, s.cfg.Path, page, 0xff)
+		}
+		fill(t, s, &ids, 1)
+		s.beside.Wait()
+		err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}})
+		if checks != 3 || damaged != errors.Is(err, outbox.ErrCorrupt) || !damaged && err != nil {
+			t.Errorf("damaged %t, checked %d times, write: %v", damaged, checks, err)
+		}
+	}
+}
+
 func TestWhatFailedWritesMayHaveTouchedIsReadBackBeforeAnythingIsAccepted(t *testing.T) {
 	for what, damage := range map[string]func(t *testing.T, s *Store, last event.ID){
 		"the newest event": func(t *testing.T, s *Store, last event.ID) {
