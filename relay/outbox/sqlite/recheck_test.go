@@ -184,3 +184,30 @@ func TestDamagedLogIsNotCopiedIntoTheFile(t *testing.T) {
 		}
 	}
 }
+
+// acceptsAfterAnError: whatever one row says, once a write has failed.
+func acceptsAfterAnError(t *testing.T, s *Store) {
+	t.Helper()
+	fail := true
+	s.cfg.hook = func(point string) error {
+		if fail && point == "before commit" {
+			fail = false
+			return errIO
+		}
+		return nil
+	}
+	ids := new(event.IDs)
+	if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(ids, "a")}}); !errors.Is(err, errIO) {
+		t.Fatalf("write: %v, want it to fail", err)
+	}
+	if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(ids, "a")}}); err != nil {
+		t.Error("write:", err)
+	}
+}
+
+func TestAFlippedTypeInAnEventOrARetryStopsNothingAfterAnError(t *testing.T) {
+	// the types of dedupe and of the four columns behind it
+	flipped(t, closed(t, nothing), []byte{0x00, 0x06, 0x08, 0x06, 0x28, 0x06, 0x06}, 1, 13, 18, acceptsAfterAnError)
+	// those of the address, of the state and of the number of attempts
+	flipped(t, closed(t, triedOnce(t)), []byte{0x06, 0x09, 0x08, 0x09, 0x06, 0x08, 0x01}, 1, 1, 4, acceptsAfterAnError)
+}
