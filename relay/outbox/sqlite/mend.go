@@ -49,13 +49,45 @@ func disagrees(err error) bool {
 // them. Nothing is accepted meanwhile. It says whether it made any. The caller is
 // in the gate.
 func (s *Store) mend(ctx context.Context, w *writer, all bool) (mended bool) {
+	if all {
+		return s.remakeEach(ctx, w, justNow)
+	}
 	for _, x := range indexes() {
-		_, err := count(ctx, w.conn, fmt.Sprintf("SELECT count(*) FROM %s INDEXED BY %s WHERE %s", x.table, x.name, x.where))
-		if all || code(err) == codeCorrupt {
+		if x.unread(ctx, w) {
 			mended = s.remake(ctx, w, x) || mended
 		}
 	}
 	return mended
+}
+
+// unread reports whether damage keeps it from being read from end to end.
+func (x index) unread(ctx context.Context, w *writer) bool {
+	_, err := count(ctx, w.conn, fmt.Sprintf("SELECT count(*) FROM %s INDEXED BY %s WHERE %s", x.table, x.name, x.where))
+	return code(err) == codeCorrupt
+}
+
+// allOfThem stands, in mended, for what remakeEach does.
+const allOfThem = ""
+
+// remakeEach makes all indexes anew where it is not known which of them is wrong,
+// unless that was done within a time. Those that can be read may be whole: nothing
+// is said against them.
+func (s *Store) remakeEach(ctx context.Context, w *writer, within time.Duration) (made bool) {
+	if at, ok := s.mended[allOfThem]; ok && time.Since(at) < within {
+		return false
+	}
+	for _, x := range indexes() {
+		if x.unread(ctx, w) {
+			made = s.remake(ctx, w, x) || made
+			continue
+		}
+		s.log.Warn("an index of the store is made anew from its table: it or another one does not say what its table does", "index", x.name)
+		made = s.makeAnew(ctx, w, x) == nil || made
+	}
+	if made {
+		s.noteMended(allOfThem)
+	}
+	return made
 }
 
 // mendWrong makes those indexes anew that deliveries are found with and that are
@@ -85,11 +117,15 @@ func (s *Store) remake(ctx context.Context, w *writer, x index) bool {
 	if at, ok := s.mended[x.name]; ok && time.Since(at) < remakeEvery {
 		return false
 	}
-	if s.mended == nil {
-		s.mended = map[string]time.Time{}
-	}
-	s.mended[x.name] = time.Now()
 	s.log.Error("an index of the store is damaged and is made anew from its table: the disk may be damaging files", "index", x.name)
+	err := s.makeAnew(ctx, w, x)
+	if err == nil || code(err) == codeCorrupt { // else it is not its doing: the disk may be full
+		s.noteMended(x.name)
+	}
+	return err == nil
+}
+
+func (s *Store) makeAnew(ctx context.Context, w *writer, x index) error {
 	err := inTransaction(ctx, w, func() error { return s.reindex(ctx, w.conn, x) })
 	if code(err) == codeCorrupt { // it cannot even be emptied
 		err = s.replace(ctx, x)
@@ -97,13 +133,16 @@ func (s *Store) remake(ctx context.Context, w *writer, x index) bool {
 	if err != nil {
 		s.log.Error("the index could not be made anew", "index", x.name, "err", err)
 	}
-	return err == nil
+	return err
 }
 
 // reindex makes an index anew, and mends rows of its table together with it: what it
 // said of them is gone then.
 func (s *Store) reindex(ctx context.Context, c *conn, x index) error {
-	err := c.exec(ctx, "REINDEX "+x.name)
+	err := s.hook("make anew")
+	if err == nil {
+		err = c.exec(ctx, "REINDEX "+x.name)
+	}
 	switch {
 	case err != nil:
 	case x.name == waitingIndex:
@@ -116,8 +155,8 @@ func (s *Store) reindex(ctx context.Context, c *conn, x index) error {
 	return err
 }
 
-// remakeNow makes indexes anew that were found not to say what their tables do,
-// counts what waits again, and says whether it did.
+// remakeNow makes indexes anew that were found not to say what their tables do, or
+// all where none was found, counts what waits again, and says whether it did.
 func (s *Store) remakeNow(ctx context.Context, wrong []string) bool {
 	if s.gate.enter(ctx) != nil {
 		return false
@@ -128,7 +167,11 @@ func (s *Store) remakeNow(ctx context.Context, wrong []string) bool {
 	if err != nil {
 		return false
 	}
-	return s.remakeAll(ctx, w, wrong) && s.recount(ctx, w)
+	made := s.remakeAll(ctx, w, wrong)
+	if len(wrong) == 0 {
+		made = s.remakeEach(ctx, w, remakeEvery)
+	}
+	return made && s.recount(ctx, w)
 }
 
 // recount counts what waits again after an index was made anew. The caller is in
@@ -171,11 +214,7 @@ func (s *Store) mendNow(ctx context.Context) bool {
 	if errors.Is(err, errStopping) {
 		return false
 	}
-	var all []string
-	for _, x := range indexes() {
-		all = append(all, x.name)
-	}
-	return len(wrong) > 0 && s.remakeNow(ctx, wrong) || s.remakeNow(ctx, all)
+	return len(wrong) > 0 && s.remakeNow(ctx, wrong) || s.remakeNow(ctx, nil)
 }
 
 // mendUnread makes those indexes anew that cannot be read, and says whether that
