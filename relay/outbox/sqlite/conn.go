@@ -19,6 +19,7 @@ import (
 type conn struct {
 	c     driver.Conn
 	stmts []*stmt
+	doubt error // after which nothing more is written with it, see writer
 }
 
 // dial opens a connection. params are the driver's, "_pragma=…" included.

@@ -70,6 +70,9 @@ func (s *Store) failed(_ *tx, err error) {
 // writer is the connection that writes; after an error, a new one. The caller
 // is in the gate.
 func (s *Store) writer(ctx context.Context) (*writer, error) {
+	if s.found == nil && s.w != nil && s.w.doubt != nil {
+		s.failed(nil, s.w.doubt)
+	}
 	switch {
 	case s.found != nil:
 		return nil, s.found

@@ -133,6 +133,9 @@ func (s *Store) makeAnew(ctx context.Context, w *writer, x index) error {
 	if err != nil {
 		s.log.Error("the index could not be made anew", "index", x.name, "err", err)
 	}
+	if breaks(err) && code(err) != codeCorrupt {
+		w.doubt = err
+	}
 	return err
 }
 

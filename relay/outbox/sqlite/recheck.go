@@ -256,6 +256,9 @@ func (s *Store) verify(ctx context.Context, w *writer) error {
 	if errors.Is(err, outbox.ErrCorrupt) && s.mend(ctx, w, false) {
 		done, err = s.checkWhole(ctx)
 	}
+	if w.doubt != nil {
+		return fault("make an index anew", w.doubt)
+	}
 	if err != nil {
 		return err
 	}

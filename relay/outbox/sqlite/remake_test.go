@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,6 +68,36 @@ func TestWritesAreTakenAgainEachTimeAnIndexWasFoundToBeWrong(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "is damaged and is made anew"); n > 0 {
 			t.Errorf("%d indexes that can be read are said to be damaged:\n%s", n, log.String())
+		}
+	})
+}
+
+func TestTheFileIsOpenedAgainWhereMakingAnIndexAnewMetAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fails, opened := true, 0
+		s, ids := openStore(t, Config{every: 24 * time.Hour, hook: func(point string) error {
+			switch {
+			case point == "reopen":
+				opened++
+			case fails && point == "make anew":
+				return errIO
+			}
+			return nil
+		}}), new(event.IDs)
+		<-s.audited
+		write(t, s, newEntry(ids, "a"))
+		if s.remakeNow(t.Context(), []string{waitingIndex}) {
+			t.Error("it says that it was made anew")
+		}
+		fails = false
+		b := &outbox.Batch{Entries: []*outbox.Entry{newEntry(ids, "a")}}
+		if err := s.Write(t.Context(), b); !errors.Is(err, event.ErrUnavailable) || opened > 0 {
+			t.Errorf("write: %v, opened %d times: want it not to use the connection, nor so soon another", err, opened)
+		}
+		time.Sleep(time.Second)
+		write(t, s, b.Entries...)
+		if opened != 1 || !s.remakeNow(t.Context(), []string{waitingIndex}) {
+			t.Errorf("opened %d times, want once", opened)
 		}
 	})
 }
