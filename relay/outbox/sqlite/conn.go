@@ -178,7 +178,22 @@ func (s *stmt) each(ctx context.Context, f func() error) (err error) {
 	}
 }
 
-// The columns of dest by type; the zero value for NULL.
-func (s *stmt) int(i int) int64   { v, _ := s.dest[i].(int64); return v }
-func (s *stmt) blob(i int) []byte { v, _ := s.dest[i].([]byte); return v }
-func (s *stmt) text(i int) string { v, _ := s.dest[i].(string); return v }
+// The columns of dest by type; the zero value for NULL. A flipped bit makes a text a
+// blob and a blob a text, and changes nothing of what they say.
+func (s *stmt) int(i int) int64 { v, _ := s.dest[i].(int64); return v }
+
+func (s *stmt) blob(i int) []byte {
+	if v, ok := s.dest[i].(string); ok {
+		return []byte(v)
+	}
+	v, _ := s.dest[i].([]byte)
+	return v
+}
+
+func (s *stmt) text(i int) string {
+	if v, ok := s.dest[i].([]byte); ok {
+		return string(v)
+	}
+	v, _ := s.dest[i].(string)
+	return v
+}

@@ -269,3 +269,26 @@ func TestRepeatOfADamagedEventIsAcceptedAsNew(t *testing.T) {
 		})
 	}
 }
+
+func TestRepeatOfAnEventIsOneThoughTheTypeOfWhatItSaysFlipped(t *testing.T) {
+	for _, set := range []string{
+		"subject = CAST(subject AS BLOB)", "ticket = CAST(ticket AS BLOB)", "status = CAST(status AS BLOB)", "body = CAST(body AS TEXT)",
+		"dedupe = CAST(dedupe AS TEXT)", "verdicts = CAST(verdicts AS TEXT)",
+	} {
+		var log strings.Builder
+		s, ids := openStore(t, Config{Log: logTo(&log)}), new(event.IDs)
+		<-s.audited
+		first := newEntry(ids, "a")
+		first.Verdicts = []outbox.Verdict{{Rule: "one", Verdict: "match"}}
+		write(t, s, first)
+		eventsOnly(t, s.cfg.Path, set)
+		if n := len(claimed(t, s, "a")); n != 1 {
+			t.Errorf("%s: it is sent %d times", set, n)
+		}
+		repeat := newEntry(ids, "a")
+		repeat.Event.Dedupe = first.Event.Dedupe
+		if write(t, s, repeat); !repeat.Duplicate || log.Len() > 0 {
+			t.Errorf("%s: a repeat is taken for another event\n%s", set, log.String())
+		}
+	}
+}

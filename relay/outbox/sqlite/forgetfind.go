@@ -272,7 +272,7 @@ func (h *hers) eraseKeys(ctx context.Context, t *tx, seq int64) error {
 		if err != nil {
 			return err
 		}
-		b := append([]byte(q.text(1)), q.blob(1)...) // a flipped bit makes it a text
+		b := q.blob(1)
 		if !found || q.int(0) != n || len(b) == 0 {
 			continue // purged since
 		}
