@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -160,6 +161,53 @@ func TestARowThatFlippedToAnotherTargetOfItsEventIsSentToNeitherAndNoIndexIsBlam
 		}
 		if strings.Count(log.String(), "level=") != 1 || !strings.Contains(log.String(), "does not have its row") {
 			t.Errorf("%s: want one error, of no index:\n%s", order, log.String())
+		}
+	}
+}
+
+func TestADeliveryThatHasEndedIsNotSentAgainThoughItsStateFlipped(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		ends []event.State // of a, tried again each time
+		set  string
+		is   event.State
+	}{
+		{"delivered", []event.State{event.Pending, event.Done}, "state = 0", event.Done},
+		{"dead", []event.State{event.Pending, event.Dead}, "state = 0", event.Dead},
+		{"delivered, and then dead", []event.State{event.Pending, event.Done, event.Pending, event.Dead}, "state = 0", event.Dead},
+		{"pending, and said to have ended", []event.State{event.Pending}, "finished_at = 1", event.Pending},
+		{"never tried, and said to have ended", nil, "finished_at = 1", event.Pending},
+		{"never tried, and when it has ended is no time", nil, "finished_at = x''", event.Pending},
+	} {
+		for _, remade := range []string{dueIndex, stateIndex, ""} {
+			var log strings.Builder
+			path := filepath.Join(t.TempDir(), "relay.db")
+			s := openStore(t, Config{Path: path, Log: logTo(&log), pause: time.Nanosecond})
+			<-s.audited
+			ids := new(event.IDs)
+			e := newEntry(ids, "t66")
+			write(t, s, newEntry(ids, many()...), e)
+			for n, state := range c.ends {
+				o := map[event.State]event.Outcome{event.Pending: event.Retry, event.Done: event.Delivered}[state] // none: the time is up
+				a := endOf(e, "t66", o, state)
+				if a.Number = n + 1; n == 2 { // by hand
+					a.Outcome = 0
+				}
+				if err := s.Write(t.Context(), &outbox.Batch{Attempts: []outbox.Attempt{a}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tableOnly(t, path, fmt.Sprintf("%s WHERE seq = %d", c.set, e.Event.ID.Seq()))
+			s.audit(context.WithoutCancel(t.Context()), time.Now().Add(time.Hour))
+			if remade != "" && !s.remakeNow(t.Context(), []string{remade}) {
+				t.Errorf("%s: %s is not made anew", c.what, remade)
+			}
+			if n := gets(t, s, "t66", e.Event.ID); n != one(c.is, event.Pending) {
+				t.Errorf("%s, %s made anew: t66 gets it %d times", c.what, remade, n)
+			}
+			if d, err := s.Delivery(t.Context(), outbox.Key{Event: e.Event.ID, Address: "t66"}); err != nil || d.State != c.is && (remade != "" || len(c.ends) != 4) {
+				t.Errorf("%s, %s made anew: %+v (%v), want it %s", c.what, remade, d, err, c.is)
+			}
 		}
 	}
 }
