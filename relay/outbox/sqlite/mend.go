@@ -180,7 +180,10 @@ func (s *Store) remakeNow(ctx context.Context, wrong []string) bool {
 // recount counts what waits again after an index was made anew. The caller is in
 // the gate.
 func (s *Store) recount(ctx context.Context, w *writer) bool {
-	err := s.findStrays(ctx, w)
+	err := s.hook("count again")
+	if err == nil {
+		err = s.findStrays(ctx, w)
+	}
 	var more map[outbox.Address]int
 	if err == nil {
 		more, err = s.counts.load(ctx, w, s.names)

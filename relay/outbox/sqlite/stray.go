@@ -114,7 +114,7 @@ func (s *Store) giveBack(ctx context.Context, w *writer) (err error) {
 		s.failed(nil, err)
 		return fault("give a delivery back", err)
 	}
-	if given && !s.recount(ctx, w) && s.w == nil {
+	if given && !s.recount(ctx, w) && (s.w == nil || s.found != nil) {
 		return s.fault
 	}
 	return nil
