@@ -186,24 +186,22 @@ func (s *Store) oldest(ctx context.Context, tx *sql.Tx, by []counter) (map[int64
 		return nil, err
 	}
 	for _, m := range masks {
-		var seq sql.NullInt64
-		err := tx.QueryRowContext(ctx, "SELECT min(seq) FROM events WHERE waiting = ? AND waiting <> -9223372036854775808", m).Scan(&seq)
+		seq, _, err := leastSeq(ctx, tx, "SELECT min(seq) FROM events WHERE waiting = ? AND waiting <> -9223372036854775808", m)
 		if err != nil {
 			return nil, err
 		}
-		pendingBits(m, func(id int64) { note(id, seq.Int64) })
+		pendingBits(m, func(id int64) { note(id, seq) })
 	}
 	for id, c := range by {
-		var seq sql.NullInt64
 		if c.pending == 0 {
 			continue
 		}
-		err := tx.QueryRowContext(ctx, "SELECT min(seq) FROM deliveries WHERE state = 0 AND address = ?", id).Scan(&seq)
+		seq, some, err := leastSeq(ctx, tx, "SELECT min(seq) FROM deliveries WHERE state = 0 AND address = ?", int64(id))
 		if err != nil {
 			return nil, err
 		}
-		if seq.Valid {
-			note(int64(id), seq.Int64)
+		if some {
+			note(int64(id), seq)
 		}
 	}
 	for id, seq := range first {
@@ -215,6 +213,19 @@ func (s *Store) oldest(ctx context.Context, tx *sql.Tx, by []counter) (map[int64
 		first[id] = received
 	}
 	return first, nil
+}
+
+// leastSeq is what a query finds in an index, if there is some.
+func leastSeq(ctx context.Context, tx *sql.Tx, text string, of int64) (seq int64, some bool, err error) {
+	var v any
+	if err := tx.QueryRowContext(ctx, text, of).Scan(&v); err != nil || v == nil {
+		return 0, false, err
+	}
+	seq, some = v.(int64)
+	if !some {
+		err = errNoMask
+	}
+	return seq, some, err
 }
 
 // errNoMask says that the index of what waits has another type of value than its

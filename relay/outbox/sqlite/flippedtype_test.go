@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,5 +170,20 @@ func TestAlarmsAreToldThoughWhichAreOnCannotBeRead(t *testing.T) {
 			t.Error("set an alarm:", err)
 		}
 		fill(t, s, new(event.IDs), 1)
+	}
+}
+
+func TestWhatWaitsIsCountedThoughATypeInAnIndexFlipped(t *testing.T) {
+	for _, c := range []struct {
+		index   string
+		byte    int
+		flipped int // bit, of the type of seq
+	}{{stateIndex, 4, 0}, {stateIndex, 4, 3}, {waitingIndex, 3, 0}, {waitingIndex, 3, 3}} {
+		var log strings.Builder
+		s := flippedOpen(t, c.index, 0, c.byte, c.flipped, &log)
+		counts, err := s.Counts(t.Context())
+		if err != nil || counts["a"].Pending != 3 || counts["b"].Pending != 3 || counts["a"].Oldest.IsZero() || counts["b"].Oldest.IsZero() {
+			t.Errorf("%v: %+v (%v)", c, counts, err)
+		}
 	}
 }
