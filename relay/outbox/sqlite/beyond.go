@@ -96,8 +96,16 @@ func noteUnlisted(ctx context.Context, c *conn) error {
 // loadUnlisted is unlistedTo for what is sent, and mends the file, if not now, then
 // later.
 func (s *Store) loadUnlisted(ctx context.Context) error {
-	seq, known, err := unlistedTo(ctx, s.w.conn)
-	mend := err == nil && !known
+	err := s.hook("unlisted")
+	var seq int64
+	var known bool
+	if err == nil {
+		seq, known, err = unlistedTo(ctx, s.w.conn)
+	}
+	if err != nil { // what was known before stays
+		return fault("read", err)
+	}
+	mend := !known
 	if mend {
 		if !s.owed.unlisted { // else it was said
 			s.log.Error("up to where events do not list all their addresses is damaged and is mended: the disk may be damaging files")

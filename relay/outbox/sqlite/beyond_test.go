@@ -126,3 +126,26 @@ func TestDeliveriesOfAnOlderStoreToManyAddressesAreSent(t *testing.T) {
 		}
 	}
 }
+
+func TestDeliveriesOfAnOlderStoreAreSentThoughItCannotBeReadAgainForNow(t *testing.T) {
+	path, old := olderWithMany(t)
+	failAt, points := "", 0
+	s := openStore(t, Config{Path: path, pause: time.Nanosecond, hook: func(point string) error {
+		if point == failAt {
+			points++
+			failAt = map[string]string{"before commit": "unlisted"}[point]
+			return errIO
+		}
+		return nil
+	}})
+	ids := new(event.IDs)
+	failAt = "before commit"
+	for range 2 {
+		if err := s.Write(t.Context(), &outbox.Batch{Entries: []*outbox.Entry{newEntry(ids, "t1")}}); !errors.Is(err, errIO) {
+			t.Errorf("write: %v, want it to fail", err)
+		}
+	}
+	if got := claimed(t, s, "t70"); points != 2 || !slices.Equal(got, []event.ID{old.Event.ID}) {
+		t.Errorf("t70 gets %v, want the event", got)
+	}
+}
