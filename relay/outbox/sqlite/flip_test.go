@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -173,4 +174,21 @@ func flippedOpen(t *testing.T, index string, n, byteOf, bit int, log io.Writer) 
 	t.Cleanup(func() { _ = f.Close() }) // after the store: it would drop its locks
 	flipIn(t, f, at+byteOf, bit)
 	return s
+}
+
+// integrity also looks whether the rows of deliveries are in order and its indexes
+// agree with it, which checkWhole does not.
+func integrity(t *testing.T, s *Store) {
+	t.Helper()
+	q := must(s.w.prepareOnce("PRAGMA integrity_check", 0, 1))
+	defer func() { _ = q.s.Close() }()
+	err := q.each(context.WithoutCancel(t.Context()), func() error {
+		if found := q.text(0); found != "ok" && !unused(found) {
+			t.Error("after that:", found)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error("after that:", err)
+	}
 }

@@ -177,9 +177,7 @@ func TestADeliveryWhoseAddressFlippedIsGivenBackToTheOneItWasFor(t *testing.T) {
 				said := "which target it was for cannot be told"
 				if c.back {
 					said = "is mended"
-					if _, err := s.checkWhole(context.WithoutCancel(t.Context())); err != nil {
-						t.Error("after that:", err)
-					}
+					integrity(t, s)
 				}
 				if strings.Count(log.String(), said) != 1 || c.back && strings.Contains(log.String(), "will not be sent") {
 					t.Errorf("want it to say once %q:\n%s", said, log.String())
@@ -269,9 +267,7 @@ func TestADeliveryIsGivenBackWhereverItsRowStands(t *testing.T) {
 			t.Errorf("%s gets %d, want %d", a, n, want)
 		}
 	}
-	if _, err := s.checkWhole(context.WithoutCancel(t.Context())); err != nil {
-		t.Error("after that:", err)
-	}
+	integrity(t, s)
 	if n := strings.Count(log.String(), "is mended"); n != len(b.Entries) || strings.Count(log.String(), "\n") != n {
 		t.Errorf("want %d lines of log:\n%s", len(b.Entries), log.String())
 	}
