@@ -117,31 +117,23 @@ func TestACheckBesideThatCannotReadIsMadeAgainAndStopsNothing(t *testing.T) {
 }
 
 func TestWhatFailedWritesMayHaveTouchedIsReadBackBeforeAnythingIsAccepted(t *testing.T) {
-	for what, damage := range map[string]func(t *testing.T, s *Store, last event.ID){
-		"the newest event": func(t *testing.T, s *Store, last event.ID) {
-			sql := fmt.Sprintf("UPDATE events SET crc = crc + 1 WHERE seq = %d", last.Seq())
-			if err := s.w.exec(context.WithoutCancel(t.Context()), sql); err != nil {
-				t.Fatal(err)
-			}
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			var log strings.Builder
-			s, fail := large(t, &log)
-			var ids event.IDs
-			stored := fill(t, s, &ids, 10)
-			damage(t, s, stored[9])
-			*fail = true
-			batch := &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}
-			if err := s.Write(t.Context(), batch); !errors.Is(err, errIO) {
-				t.Fatalf("write: %v, want it to fail", err)
-			}
-			for range 2 {
-				if err := s.Write(t.Context(), batch); !errors.Is(err, outbox.ErrCorrupt) || !errors.Is(err, event.ErrUnavailable) {
-					t.Errorf("write: %v, want outbox.ErrCorrupt and event.ErrUnavailable", err)
-				}
-			}
-		})
+	var log strings.Builder
+	s, fail := large(t, &log)
+	var ids event.IDs
+	stored := fill(t, s, &ids, 10)
+	damage := fmt.Sprintf("UPDATE events SET crc = crc + 1 WHERE seq = %d", stored[9].Seq())
+	if err := s.w.exec(context.WithoutCancel(t.Context()), damage); err != nil {
+		t.Fatal(err)
+	}
+	*fail = true
+	batch := &outbox.Batch{Entries: []*outbox.Entry{newEntry(&ids, "a")}}
+	if err := s.Write(t.Context(), batch); !errors.Is(err, errIO) {
+		t.Fatalf("write: %v, want it to fail", err)
+	}
+	for range 2 {
+		if err := s.Write(t.Context(), batch); !errors.Is(err, outbox.ErrCorrupt) || !errors.Is(err, event.ErrUnavailable) {
+			t.Errorf("write: %v, want outbox.ErrCorrupt and event.ErrUnavailable", err)
+		}
 	}
 }
 
