@@ -140,8 +140,9 @@ func (a *auditor) batch(ctx context.Context, x index, q *stmt) (n int, whole boo
 }
 
 // agreement asks for a batch of an index in its order, and whether the table says
-// something else. A delivery that is listed too early, and once, is not hidden; where the table
-// says what is never written, it is damaged and not the index: see rowmend.go.
+// something else. A delivery that is listed once, for a time before it is due, is let
+// pass: it is tried early, and not hidden. Where the table says what is never written,
+// it is damaged and not the index: see rowmend.go.
 func agreement(name string) string {
 	switch name {
 	case waitingIndex:

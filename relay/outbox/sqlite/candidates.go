@@ -93,8 +93,9 @@ func onlyListed(index string) string {
 	return "(CASE WHEN t.seq IS NULL THEN 1 + " + otherLists(index, "0") + " ELSE t.state <> 0 AND t.finished_at <> 0" + also + " END)"
 }
 
-// anothers is whether a row x of deliveries_due was another delivery's, or is not
-// when it should be: it is too late, or the index has the right one too.
+// anothers is whether an entry x of deliveries_due does not belong to the delivery t
+// it leads to: it says a later time than t does, or an earlier one while the entry
+// with the time of t is there too.
 const anothers = `t.next_at > 0 AND t.next_at < x.next_at OR t.next_at > x.next_at AND EXISTS (SELECT 1 FROM deliveries y INDEXED BY deliveries_due
 	WHERE y.state = 0 AND y.address = x.address AND y.next_at = t.next_at AND y.seq = x.seq)`
 

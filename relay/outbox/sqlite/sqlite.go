@@ -10,8 +10,8 @@
 // SQLite alone does not notice a flipped bit in a row, nor that it drops commits
 // of a damaged or shortened WAL: each event and each name has a checksum, all
 // frames of the WAL are judged before SQLite reads it, and a mark beside the file
-// says how far it had come. One flipped bit in what everything hangs on, in a name
-// or in which store it is, is mended.
+// says how far it had come. The names of addresses, sources and rules, which all
+// events hang on, and which store it is, survive one flipped bit: it is mended.
 //
 // The file must be on a local disk, and one process at a time has it open.
 package sqlite
