@@ -126,9 +126,19 @@ func (s *Store) remake(ctx context.Context, w *writer, x index) bool {
 }
 
 func (s *Store) makeAnew(ctx context.Context, w *writer, x index) error {
-	err := inTransaction(ctx, w, func() error { return s.reindex(ctx, w.conn, x) })
-	if code(err) == codeCorrupt { // it cannot even be emptied
-		err = s.replace(ctx, x)
+	err := s.hook("make anew")
+	var said map[int64]int64
+	if err == nil && x.name == waitingIndex {
+		said, err = s.trulyWaiting(ctx, w.conn)
+	}
+	if err == nil {
+		err = inTransaction(ctx, w, func() error { return s.reindex(ctx, w.conn, x, said) })
+		if code(err) == codeCorrupt { // it cannot even be emptied
+			err = s.replace(ctx, x, said)
+		}
+	}
+	if err == nil && x.table == "deliveries" { // what it said of them is gone
+		err = s.mendRows(ctx, w.conn)
 	}
 	if err != nil {
 		s.log.Error("the index could not be made anew", "index", x.name, "err", err)
@@ -139,21 +149,11 @@ func (s *Store) makeAnew(ctx context.Context, w *writer, x index) error {
 	return err
 }
 
-// reindex makes an index anew, and mends rows of its table together with it: what it
-// said of them is gone then.
-func (s *Store) reindex(ctx context.Context, c *conn, x index) error {
-	err := s.hook("make anew")
+// reindex makes an index anew, and mends what waits of events together with it.
+func (s *Store) reindex(ctx context.Context, c *conn, x index, waiting map[int64]int64) error {
+	err := c.exec(ctx, "REINDEX "+x.name)
 	if err == nil {
-		err = c.exec(ctx, "REINDEX "+x.name)
-	}
-	switch {
-	case err != nil:
-	case x.name == waitingIndex:
-		err = s.mendWaiting(ctx, c)
-	case x.table == "deliveries":
-		if err = s.mendRows(ctx, c); code(err) == codeCorrupt { // the other index of it is made anew next
-			err = nil
-		}
+		err = s.mendWaiting(ctx, c, waiting)
 	}
 	return err
 }
@@ -256,7 +256,7 @@ func (s *Store) mendUnread(ctx context.Context) (mended, look bool) {
 // empty one. The pages below are lost to the file until it is salvaged or a
 // backup is put in its place. Defensive mode forbids that, so it has a
 // connection of its own.
-func (s *Store) replace(ctx context.Context, x index) (err error) {
+func (s *Store) replace(ctx context.Context, x index, waiting map[int64]int64) (err error) {
 	c, err := open(uri(s.cfg.Path, "_dqs=0&_error_rc=1"))
 	if err != nil {
 		return err
@@ -270,7 +270,7 @@ func (s *Store) replace(ctx context.Context, x index) (err error) {
 		err = c.runOnce(ctx, "UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", emptyIndex(), root)
 	}
 	if err == nil {
-		err = s.reindex(ctx, c, x)
+		err = s.reindex(ctx, c, x, waiting)
 	}
 	if err == nil {
 		err = c.exec(ctx, "COMMIT")

@@ -15,35 +15,42 @@ import (
 // mendWaiting makes the bits of such events what they were. It follows the making
 // anew of events_waiting, in its transaction: from then on nothing else says what
 // they were, and before, SQLite changes nothing that the index has otherwise.
-func (s *Store) mendWaiting(ctx context.Context, c *conn) error {
-	wrong, err := contradicting(ctx, c)
-	if err != nil {
-		return err
-	}
-	n := 0
-	for _, r := range wrong {
-		waiting, err := trulyWaiting(ctx, c, r)
-		if code(err) == codeCorrupt || err == nil && waiting == r.waiting {
-			continue
-		}
-		if err == nil {
-			err = c.runOnce(ctx, "UPDATE events SET waiting = ? WHERE seq = ?", waiting, r.seq)
-		}
-		if err != nil {
+func (s *Store) mendWaiting(ctx context.Context, c *conn, waiting map[int64]int64) error {
+	for seq, w := range waiting {
+		if err := c.runOnce(ctx, "UPDATE events SET waiting = ? WHERE seq = ?", w, seq); err != nil {
 			return err
 		}
-		n++
 	}
-	if n > 0 {
+	if n := len(waiting); n > 0 {
 		s.log.Error("flipped bits in what waits of events are mended: the disk may be damaging files", "events", n)
 	}
 	return nil
 }
 
+// trulyWaiting is what is to stand in such events, by seq, as far as that can be
+// told. It is read before that transaction, which does not outlast a damaged page.
+func (s *Store) trulyWaiting(ctx context.Context, c *conn) (map[int64]int64, error) {
+	wrong, err := contradicting(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	truly := map[int64]int64{}
+	for _, r := range wrong {
+		waiting, err := r.trulyWaiting(ctx, c)
+		switch {
+		case err != nil && code(err) != codeCorrupt:
+			return nil, err
+		case err == nil && waiting != r.waiting:
+			truly[r.seq] = waiting
+		}
+	}
+	return truly, nil
+}
+
 // contradicting lists the events that accountedFor is false of, steps over those
 // that cannot be read, and leaves out those that have ended and say so.
 func contradicting(ctx context.Context, c *conn) (wrong []*row, err error) {
-	q, err := c.prepareOnce(`SELECT seq, waiting, targets, ends, (`+ownOf+`events.seq) FROM events
+	q, err := c.prepareOnce(`SELECT seq, waiting, targets, ends, (`+ownOf+`events.seq) FROM events NOT INDEXED
 		WHERE seq > ? AND (waiting <> -9223372036854775808 OR finished_at = 4611686018427387904) ORDER BY seq`, 1, 5)
 	if err != nil {
 		return nil, err
@@ -72,7 +79,7 @@ func contradicting(ctx context.Context, c *conn) (wrong []*row, err error) {
 
 // trulyWaiting is what stands of a row's deliveries elsewhere, as a mask; the
 // row's own where that cannot be told.
-func trulyWaiting(ctx context.Context, c *conn, r *row) (int64, error) {
+func (r *row) trulyWaiting(ctx context.Context, c *conn) (int64, error) {
 	whole, err := wholeHead(ctx, c, r.seq)
 	if err != nil || !whole || len(r.ends) != endSize*bits.OnesCount64(uint64(r.targets)) { //nolint:gosec // bits
 		return r.waiting, err

@@ -167,3 +167,18 @@ func TestAnIndexMadeAnewSendsNothingAgainAndForgetsNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestAnIndexIsMadeAnewThoughWhatAnEventSaidCannotBeTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	s := openStore(t, Config{Path: path, Log: logTo(t.Output()), pause: time.Nanosecond})
+	write(t, s, newEntry(new(event.IDs), "a", "b"))
+	page := pageOf(t, s, "attempts", "leaf", 0)
+	eventsOnly(t, path, "waiting = waiting & ~2")
+	spoil(t, path, page, 0xff)
+	if !s.remakeNow(t.Context(), []string{waitingIndex}) {
+		t.Error("it is not made anew")
+	}
+	if a, b := len(claimed(t, s, "a")), len(claimed(t, s, "b")); a != 1 || b != 0 {
+		t.Errorf("a gets it %d times and b %d", a, b)
+	}
+}
