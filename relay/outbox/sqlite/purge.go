@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"io"
-	"math"
 
 	"invitation-relay/relay/event"
 	"invitation-relay/relay/outbox"
@@ -18,9 +16,10 @@ const purgeStep = 200
 // Purge implements outbox.Store. It walks over the events once for their bodies
 // and once for their rows, each time from where it stopped before; events that
 // were not finished by then are listed in late and looked at every time. What it
-// makes of a clock that was set ahead or back is in purgeclock.go.
+// makes of a clock that was set ahead or back is in purgeclock.go, and of damage in
+// purgedamage.go.
 func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
-	p := &purge{s: s, now: nanos(s.cfg.Now()), bodies: nanos(r.Bodies), rows: nanos(r.Rows)}
+	p := &purge{s: s, now: nanos(s.cfg.Now()), bodies: nanos(r.Bodies), rows: nanos(r.Rows), stay: map[int64]bool{}}
 	p.future = p.now + int64(leap)
 	if err := p.trust(ctx); err != nil {
 		return 0, err
@@ -54,7 +53,7 @@ func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
 		}
 	}
 	if !s.unclear.Load() {
-		return 0, nil
+		return 0, p.damaged()
 	}
 	err := s.truncateWAL(ctx, 10)
 	switch {
@@ -64,7 +63,7 @@ func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
 		s.log.Warn("erased rows are still in the write-ahead log: somebody reads all the time")
 		err = nil
 	}
-	return p.erased, err
+	return p.erased, errors.Join(err, p.damaged())
 }
 
 // purge is one Purge under way.
@@ -76,12 +75,19 @@ type purge struct {
 	erased       int   // committed
 	lateAfter    int64 // of the late ones, those up to here have been looked at
 	metAfter     int64 // the same of those that meet looks at
+	oldest       int64 // seq of an event that there is, of those up to commits; 0: not yet known
+	commits      int64
+
+	stay   map[int64]bool // seqs of those that damage keeps from being erased
+	trying int64          // seq of the one under way
+	ended  bool           // damage has ended a step
+	looked bool           // since damage was met: no index is
 }
 
 // transact is Store.transact for a step that says how much it erased.
 func (p *purge) transact(ctx context.Context, f func(context.Context, *tx) (erased int, more bool, err error)) (more bool, err error) {
 	erased := 0
-	err = p.s.transact(ctx, "purge", func(ctx context.Context, t *tx) (err error) {
+	err = p.overDamage(ctx, func(ctx context.Context, t *tx) (err error) {
 		erased, more, err = f(ctx, t)
 		return err
 	})
@@ -97,31 +103,27 @@ func (p *purge) transact(ctx context.Context, f func(context.Context, *tx) (eras
 // walk looks at the events from the mark up to the first that was received at or
 // after a time, and moves the mark.
 func (p *purge) walk(ctx context.Context, mark string, to int64) (bool, error) {
+	var seqs []int64
+	var passed int64
+	err := p.s.read(ctx, "purge", func(ctx context.Context, tx *sql.Tx) error {
+		var from int64
+		err := tx.QueryRowContext(ctx, "SELECT v FROM meta WHERE k = ?", mark).Scan(number{&from})
+		if err == nil {
+			seqs, passed, err = p.next(ctx, tx, from, "1", nil, func(r *row) bool { return p.received(r.seq, r.received) >= to })
+		}
+		return err
+	})
+	if err != nil || len(seqs) == 0 {
+		return false, err
+	}
 	return p.transact(ctx, func(ctx context.Context, t *tx) (erased int, more bool, err error) {
-		from, err := count(ctx, t.w.conn, "SELECT v FROM meta WHERE k = ?", mark)
-		if err != nil {
-			return 0, false, err
-		}
-		q := t.w.seqsAfter
-		q.args[0].Value, q.args[1].Value = from, int64(purgeStep)
-		var seqs []int64
-		err = q.each(ctx, func() error {
-			if p.received(q.int(0), q.int(1)) >= to {
-				return io.EOF
-			}
-			seqs = append(seqs, q.int(0))
-			return nil
-		})
-		if err != nil || len(seqs) == 0 {
-			return 0, false, err
-		}
 		for _, seq := range seqs {
 			n, gone, err := p.event(ctx, t, seq)
 			if err != nil {
 				return 0, false, err
 			}
 			erased += n
-			if n > 0 && (gone || mark == "bodies_purged_to") {
+			if gone || n > 0 && mark == "bodies_purged_to" {
 				continue // the walk over the rows comes to it by itself
 			}
 			t.w.insertLate.args[0].Value = seq
@@ -130,7 +132,7 @@ func (p *purge) walk(ctx context.Context, mark string, to int64) (bool, error) {
 			}
 		}
 		v := t.w.setMeta.args
-		v[0].Value, v[1].Value = seqs[len(seqs)-1], mark
+		v[0].Value, v[1].Value = passed, mark
 		return erased, len(seqs) == purgeStep, t.w.setMeta.run(ctx)
 	})
 }
@@ -139,18 +141,15 @@ func (p *purge) walk(ctx context.Context, mark string, to int64) (bool, error) {
 // them. A reader chooses, so that a million that wait do not hold up the writer.
 func (p *purge) late(ctx context.Context) (bool, error) {
 	var seqs []int64
+	var more bool
 	err := p.s.read(ctx, "purge", func(ctx context.Context, tx *sql.Tx) (err error) {
-		sc := scanner{tx: tx}
-		seqs, err = sc.seqs(ctx, `SELECT l.seq FROM late l LEFT JOIN events e ON e.seq = l.seq
-			WHERE l.seq > ? AND (e.seq IS NULL OR e.finished_at < ? OR e.finished_at > ? AND e.finished_at <> ?) ORDER BY l.seq LIMIT ?`,
-			p.lateAfter, max(p.bodies, p.rows), p.future, int64(notFinished), purgeStep)
+		seqs, more, err = p.lateOnes(ctx, tx)
 		return err
 	})
 	if err != nil || len(seqs) == 0 {
-		return false, err
+		return more, err
 	}
-	p.lateAfter = seqs[len(seqs)-1]
-	return p.transact(ctx, func(ctx context.Context, t *tx) (erased int, more bool, err error) {
+	return p.transact(ctx, func(ctx context.Context, t *tx) (erased int, _ bool, err error) {
 		passed, err := count(ctx, t.w.conn, "SELECT v FROM meta WHERE k = 'rows_purged_to'")
 		if err != nil {
 			return 0, false, err
@@ -169,13 +168,23 @@ func (p *purge) late(ctx context.Context) (bool, error) {
 				return 0, false, err
 			}
 		}
-		return erased, len(seqs) == purgeStep, nil
+		return erased, more, nil
 	})
 }
 
 // event erases of one event what may go, and says how much that was and whether
-// nothing is left. A dead delivery keeps the body: it may be retried.
+// nothing is left. One that damage keeps from that stays as it was.
 func (p *purge) event(ctx context.Context, t *tx, seq int64) (erased int, gone bool, err error) {
+	err = p.try(seq, func() (err error) {
+		erased, gone, err = p.whatMayGo(ctx, t, seq)
+		return err
+	})
+	return erased, gone, err
+}
+
+// whatMayGo is event where nothing is damaged. A dead delivery keeps the body: it
+// may be retried.
+func (p *purge) whatMayGo(ctx context.Context, t *tx, seq int64) (erased int, gone bool, err error) {
 	q := t.w.readFinished
 	q.args[0].Value = seq
 	found, err := q.row(ctx)
@@ -224,15 +233,10 @@ func (p *purge) event(ctx context.Context, t *tx, seq int64) (erased int, gone b
 // journal drops the commits all of whose events are gone. The last one stays:
 // commits are counted by it.
 func (p *purge) journal(ctx context.Context) (bool, error) {
+	if p.oldest == 0 {
+		return true, p.findOldest(ctx)
+	}
 	return p.transact(ctx, func(ctx context.Context, t *tx) (int, bool, error) {
-		t.w.setMeta.args[0].Value, t.w.setMeta.args[1].Value = p.s.lastSeq.Load(), "last_seq"
-		if err := t.w.setMeta.run(ctx); err != nil {
-			return 0, false, err
-		}
-		oldest, err := count(ctx, t.w.conn, "SELECT coalesce(min(seq), ?) FROM events", int64(math.MaxInt64))
-		if err != nil {
-			return 0, false, err
-		}
 		q, upTo := t.w.journalFrom, int64(0)
 		for range purgeStep {
 			q.args[0].Value = upTo + 1
@@ -240,7 +244,7 @@ func (p *purge) journal(ctx context.Context) (bool, error) {
 			if err != nil {
 				return 0, false, err
 			}
-			if !found || q.int(0) >= p.s.commits || last(q.blob(1)) >= oldest {
+			if !found || q.int(0) >= p.commits || last(q.blob(1)) >= p.oldest {
 				t.w.deleteJournal.args[0].Value = upTo
 				return 0, false, t.w.deleteJournal.run(ctx)
 			}
@@ -248,6 +252,24 @@ func (p *purge) journal(ctx context.Context) (bool, error) {
 		}
 		t.w.deleteJournal.args[0].Value = upTo
 		return 0, true, t.w.deleteJournal.run(ctx)
+	})
+}
+
+// findOldest notes the seq of the oldest event that there is, or may be, of those
+// that had come by a commit.
+func (p *purge) findOldest(ctx context.Context) error {
+	_, err := p.transact(ctx, func(ctx context.Context, t *tx) (int, bool, error) {
+		p.commits = p.s.commits
+		t.w.setMeta.args[0].Value, t.w.setMeta.args[1].Value = p.s.lastSeq.Load(), "last_seq"
+		return 0, false, t.w.setMeta.run(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	return p.s.read(ctx, "purge", func(ctx context.Context, tx *sql.Tx) (err error) {
+		p.oldest, err = oldestOf(ctx, tx)
+		p.oldest = max(1, p.oldest) // known
+		return err
 	})
 }
 

@@ -83,20 +83,17 @@ func (p *purge) meet(ctx context.Context) (bool, error) {
 		if found = len(ahead) > 0; err != nil || !found {
 			return err
 		}
-		seqs, err = sc.seqs(ctx, "SELECT seq FROM events WHERE seq > ? AND finished_at > ? AND finished_at <> ? ORDER BY seq LIMIT ?",
-			p.metAfter, p.future, int64(notFinished), purgeStep)
+		seqs, p.metAfter, err = p.next(ctx, tx, p.metAfter, "finished_at > ? AND finished_at <> ?", []any{p.future, int64(notFinished)},
+			func(*row) bool { return false })
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
 	more := len(seqs) == purgeStep
-	if more {
-		p.metAfter = seqs[purgeStep-1]
-	}
 	return p.transact(ctx, func(ctx context.Context, t *tx) (int, bool, error) {
 		for _, seq := range seqs {
-			if err := p.finishNow(ctx, t, seq); err != nil {
+			if err := p.try(seq, func() error { return p.finishNow(ctx, t, seq) }); err != nil {
 				return 0, false, err
 			}
 		}

@@ -15,7 +15,7 @@ type writer struct {
 	deleteEvent, deleteDeliveries             *stmt
 	deleteAttempts, deleteRefused, deleteLate *stmt
 	eraseBody, insertLate, setMeta            *stmt
-	seqsAfter, readFinished, readStates       *stmt
+	readFinished, readStates                  *stmt
 	purgeRefused, keepRefused, deleteJournal  *stmt
 	purgeThreads, purgeRulesets               *stmt
 }
@@ -109,7 +109,6 @@ func (w *writer) forPurge() []statement {
 		{&w.eraseBody, 1, 0, "UPDATE events SET body = NULL, key_id = 0, person = 0, crc = crc & -4294967296 WHERE seq = ? AND body IS NOT NULL"},
 		{&w.insertLate, 1, 0, "INSERT OR IGNORE INTO late (seq) VALUES (?)"},
 		{&w.setMeta, 2, 0, "UPDATE meta SET v = ? WHERE k = ?"},
-		{&w.seqsAfter, 2, 2, "SELECT seq, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?"},
 		{&w.readFinished, 1, 3, "SELECT finished_at, targets, received_at FROM events WHERE seq = ?"},
 		{&w.readStates, 1, 2, "SELECT address, " + stateNow + " FROM deliveries WHERE seq = ?"},
 		{&w.purgeRefused, 4, 0, `DELETE FROM refused WHERE seq IN (SELECT seq FROM refused WHERE source = ?1 AND (received_at < ?2

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,6 +60,12 @@ func (t *tx) tally(address int64, pending, delivered, dead int) {
 // dated is told of each time that retention goes by.
 func (t *tx) dated(at int64) { t.latest = max(t.latest, at) }
 
+// metDamage is the error of who erases when damage to a table is in the way: what
+// cannot be erased stays, and keeps nobody else from writing.
+type metDamage struct{ error }
+
+func (e metDamage) Unwrap() error { return e.error }
+
 // transact runs f in one transaction, alone among those who write. When it
 // returns an error, nothing has changed.
 func (s *Store) transact(ctx context.Context, doing string, f func(context.Context, *tx) error) error {
@@ -88,6 +95,9 @@ func (s *Store) transact(ctx context.Context, doing string, f func(context.Conte
 			// BEGIN fails and the file is opened again.
 			_ = w.rollback.run(ctx)
 		}
+	}
+	if _, ok := errors.AsType[metDamage](err); ok {
+		return err
 	}
 	if err != nil {
 		s.failed(t, err)
