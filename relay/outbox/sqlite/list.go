@@ -108,6 +108,7 @@ func (s *Store) scan(ctx context.Context, doing string, f outbox.Filter, before 
 	return s.read(ctx, doing, func(ctx context.Context, tx *sql.Tx) error {
 		l := s.loader(tx, false)
 		sc := &scanner{s: s, tx: tx, f: f, want: s.wanted(f), idsAhead: s.LastSeq() > event.SeqAt(s.cfg.Now().Add(leap))}
+		seen := map[int64]bool{} // those that are damaged: they may come again
 		for {
 			seqs, more, err := sc.next(ctx, before)
 			if err != nil && sc.another(err) {
@@ -116,9 +117,19 @@ func (s *Store) scan(ctx context.Context, doing string, f outbox.Filter, before 
 			if err != nil {
 				return err
 			}
+			if len(seqs) > 0 {
+				before = seqs[max(0, len(seqs)-2)] // the last may not stand there; what follows goes by those that do
+			}
 			for _, seq := range seqs {
-				before = seq
 				r, err := l.row(ctx, seq)
+				switch {
+				case err == nil:
+					before = seq
+				case seen[seq]:
+					continue
+				default:
+					seen[seq] = true
+				}
 				switch {
 				case errors.Is(err, event.ErrNotFound): // the journal remembers it a little longer
 					continue

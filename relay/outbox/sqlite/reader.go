@@ -7,8 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"invitation-relay/relay/event"
@@ -110,26 +112,30 @@ func (r *Reader) Events(ctx context.Context, since time.Time) iter.Seq2[*event.E
 	return func(yield func(*event.Event, error) bool) {
 		unwatched := context.WithoutCancel(ctx) // see conn
 		from := event.SeqAt(since)
-		to, err := count(unwatched, r.conn, "SELECT coalesce(max(seq), 0) FROM events")
+		to, err := r.last(unwatched)
 		if err != nil {
 			yield(nil, fault("read events", err))
 			return
 		}
-		for from <= to {
+		damaged := map[int64]bool{} // seqs that were yielded so: they may not say where they stand
+		for more := true; more && from <= to; {
 			if ctx.Err() != nil {
 				yield(nil, context.Cause(ctx))
 				return
 			}
-			rows, err := r.read(unwatched, from, to)
-			if err != nil {
+			var rows []*row
+			if rows, more, err = r.read(unwatched, from); err != nil {
 				yield(nil, fault("read events", err))
 				return
 			}
-			if len(rows) == 0 {
-				return
-			}
-			from = rows[len(rows)-1].seq + 1
+			begun := from
+			from = behind(rows, from)
 			for _, row := range rows {
+				whole := row.verify(false) == nil
+				if whole && (row.seq < begun || row.seq > to) || damaged[row.seq] {
+					continue
+				}
+				damaged[row.seq] = !whole
 				err := row.verify(true)
 				if err == nil {
 					row.body, err = r.ring.decrypt(row.id(), row.keyID, row.body)
@@ -143,9 +149,51 @@ func (r *Reader) Events(ctx context.Context, since time.Time) iter.Seq2[*event.E
 	}
 }
 
-// read is batchOf for a relay that runs.
-func (r *Reader) read(ctx context.Context, from, to int64) ([]*row, error) {
-	rows, err := r.batchOf(ctx, from, to)
+// last is the seq of the last event that says where it stands.
+func (r *Reader) last(ctx context.Context) (to int64, err error) {
+	q, err := r.conn.prepareOnce(strings.Replace(batchSQL, "ORDER BY seq", "ORDER BY seq DESC", 1), 3, 14)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = q.s.Close() }() // nothing was written
+	q.args[0].Value, q.args[1].Value, q.args[2].Value = int64(0), int64(math.MaxInt64), int64(readerRows)
+	err = q.each(ctx, func() error {
+		e := batchRow(q)
+		if to = max(to, e.seq); e.verify(false) == nil {
+			to = e.seq
+			return io.EOF
+		}
+		return nil
+	})
+	return to, err
+}
+
+// behind is from where to read on behind some: behind the last that says where it
+// stands, or, where none does, behind the last but one, as one flipped bit changes
+// one of them.
+func behind(rows []*row, from int64) int64 {
+	next := from
+	var seqs []int64
+	for _, e := range rows {
+		if seqs = append(seqs, e.seq); e.verify(false) == nil {
+			next = max(next, e.seq+1)
+		}
+	}
+	if slices.Sort(seqs); next == from && len(seqs) > 0 {
+		next = max(next, seqs[max(0, len(seqs)-2)]) + 1
+	}
+	return next
+}
+
+// read is batchOf for a relay that runs, and says whether there may be more: to
+// the end of the table, since one that may not say where it stands ends none.
+func (r *Reader) read(ctx context.Context, from int64) (rows []*row, more bool, err error) {
+	rows, err = r.batchOf(ctx, from, math.MaxInt64)
+	size := 0
+	for _, e := range rows {
+		size += len(e.body)
+	}
+	more = len(rows) == readerRows || size >= readerBytes
 	unknown := slices.ContainsFunc(rows, func(e *row) bool {
 		return r.names.of(kindSource, e.source) == "" || e.keyID != 0 && r.ring.byID[e.keyID] == nil
 	})
@@ -154,7 +202,7 @@ func (r *Reader) read(ctx context.Context, from, to int64) ([]*row, error) {
 			r.ring, _, _, err = ringOf(ctx, r.conn, r.path, r.keys)
 		}
 	}
-	return rows, err
+	return rows, more, err
 }
 
 // batchRow is an event as batchSQL has it.

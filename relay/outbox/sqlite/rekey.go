@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"invitation-relay/relay/event"
 )
@@ -99,17 +100,28 @@ func (k *rekeying) step(ctx context.Context, table string) (more bool, err error
 		if err != nil {
 			return err
 		}
-		more = len(rows) > 0
 		update, err := t.w.prepareOnce("UPDATE "+table+" SET body = ?, key_id = ?, crc = (crc & -4294967296) | ? WHERE seq = ?", 4, 0)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = update.s.Close() }() // what it did is not undone by that
+		there, err := t.w.prepareOnce("SELECT 1 FROM "+table+" WHERE seq = ?", 1, 1)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = there.s.Close() }() // nothing was written
 		for _, r := range rows {
-			after = r.seq
+			there.args[0].Value = r.seq
+			found, err := there.row(ctx)
+			if err != nil {
+				return err
+			}
+			if found { // else it does not stand where it says, or it cannot be found there
+				after = max(after, r.seq)
+			}
 			id := idOf(r.seq, r.rnd)
 			body, err := k.s.ring.decrypt(id, r.keyID, r.body)
-			if int64(checksumOfBody(r.body, r.keyID)) != r.crc&0xffffffff || err != nil {
+			if int64(checksumOfBody(r.body, r.keyID)) != r.crc&0xffffffff || err != nil || !found {
 				damaged = append(damaged, id)
 				continue
 			}
@@ -126,8 +138,13 @@ func (k *rekeying) step(ctx context.Context, table string) (more bool, err error
 	if err != nil {
 		return false, err
 	}
+	more = after > k.after
 	k.after = after
-	k.Damaged = append(k.Damaged, damaged...)
+	for _, id := range damaged {
+		if !slices.Contains(k.Damaged, id) { // one that stands elsewhere comes again
+			k.Damaged = append(k.Damaged, id)
+		}
+	}
 	for range bodies {
 		k.Bodies++
 		k.done(k.Bodies)

@@ -132,8 +132,8 @@ func (sc *scanner) next(ctx context.Context, before int64) (seqs []int64, more b
 	slices.Sort(seqs)
 	slices.Reverse(seqs)
 	seqs = slices.Compact(seqs)
-	seqs = seqs[:min(chunk, len(seqs))] // each query gave as many at most: below these, some are missing
-	if len(seqs) > 0 && seqs[len(seqs)-1] < event.SeqAt(f.Since) {
+	seqs = seqs[:min(chunk, len(seqs))]                                    // each query gave as many at most: below these, some are missing
+	if len(seqs) > 0 && seqs[max(0, len(seqs)-2)] < event.SeqAt(f.Since) { // a flipped bit may have made the last one low
 		return seqs, false, nil
 	}
 	return seqs, len(seqs) == chunk, nil
