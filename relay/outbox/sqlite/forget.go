@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"maps"
 	"slices"
 
 	"invitation-relay/relay/event"
@@ -30,7 +29,8 @@ func (s *Store) Forget(ctx context.Context, f outbox.Forget) (done outbox.Forgot
 			return done, err
 		}
 	}
-	for some := range slices.Chunk(slices.Collect(maps.Values(h.seqs)), forgetStep) {
+	slices.Reverse(h.order) // what another one leads to goes before that one: after an end halfway it is found again
+	for some := range slices.Chunk(h.order, forgetStep) {
 		if err := h.erase(ctx, some, &done); err != nil {
 			return done, err
 		}

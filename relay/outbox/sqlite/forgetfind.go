@@ -20,6 +20,7 @@ type hers struct {
 	f      outbox.Forget
 	person int64
 	seqs   map[int64]event.ID
+	order  []event.ID // in which they were found: one that another leads to comes after it
 	kin    []kin
 
 	subjects, tickets map[string]bool
@@ -45,7 +46,9 @@ func newHers(s *Store, f outbox.Forget) *hers {
 
 // take is told of an event that is hers.
 func (h *hers) take(r *row) {
-	h.seqs[r.seq] = r.id()
+	if _, taken := h.seqs[r.seq]; !taken {
+		h.seqs[r.seq], h.order = r.id(), append(h.order, r.id())
+	}
 	for _, way := range []struct {
 		text string
 		gone map[string]bool

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -126,5 +127,33 @@ func (suite) DeliveriesOfWhomIsForgottenAreGivenUpFirst(t *testing.T, e *env) {
 	same(t, "forgotten", e.forget(t, outbox.Forget{Person: "cif-1", Discard: discard}), outbox.Forgotten{Events: 1, Discarded: 2})
 	if _, err := e.s.Forget(t.Context(), outbox.Forget{}); err == nil {
 		t.Error("nobody was named, and that is no error")
+	}
+}
+
+// What is hers only by what another event has must be found again after an end
+// halfway.
+func (suite) ForgetAgainDoesTheRest(t *testing.T, e *env) {
+	var hers []*outbox.Entry
+	for i := range 60 {
+		ticket := fmt.Sprint("ticket-", i)
+		hers = append(hers, e.of(t, "cif-1", "", ticket, "{}", "a"), e.of(t, "", "linked-"+ticket, ticket, "{}", "a"))
+	}
+	for end := 2; ; end++ {
+		calls, busy := 0, errors.New("an attempt is under way")
+		discard := func(context.Context, []outbox.StoredDelivery) error {
+			if calls++; calls == end {
+				return busy
+			}
+			return nil
+		}
+		_, err := e.s.Forget(t.Context(), outbox.Forget{Person: "cif-1", Discard: discard, Now: e.now})
+		if err == nil {
+			break
+		}
+		is(t, "forget", err, busy)
+	}
+	for _, in := range hers {
+		got := e.event(t, in)
+		same(t, "what is left", got.Subject+got.Ticket+string(got.Body), "")
 	}
 }
