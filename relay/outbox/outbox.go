@@ -252,7 +252,7 @@ type Store interface {
 type Retention struct {
 	Bodies       time.Time                                        // bodies of events finished before this without a dead delivery
 	Rows         time.Time                                        // rows, dead letters included, finished before this; threads begun before it
-	RefusedAfter func(source string) (before time.Time, keep int) // refused ones older than before, and all but the newest keep
+	RefusedAfter func(source string) (before time.Time, keep int) // refused ones older than before, and all but the newest keep; "" are those damage has made nobody's
 }
 
 // Forget says whom a store is to forget.

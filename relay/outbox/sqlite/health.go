@@ -125,7 +125,15 @@ var errAnother = errors.New("it is gone, or another file is in its place: put it
 
 // erase removes all rows of an event or of a refused one.
 func (w *writer) erase(ctx context.Context, seq int64) error {
-	for _, s := range []*stmt{w.deleteEvent, w.deleteDeliveries, w.deleteAttempts, w.deleteRefused, w.deleteLate} {
+	if err := w.eraseEvent(ctx, seq); err != nil {
+		return err
+	}
+	w.deleteRefused.args[0].Value = seq
+	return w.deleteRefused.run(ctx)
+}
+
+func (w *writer) eraseEvent(ctx context.Context, seq int64) error {
+	for _, s := range []*stmt{w.deleteEvent, w.deleteDeliveries, w.deleteAttempts, w.deleteLate} {
 		s.args[0].Value = seq
 		if err := s.run(ctx); err != nil {
 			return err

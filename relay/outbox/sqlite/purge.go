@@ -33,13 +33,8 @@ func (s *Store) Purge(ctx context.Context, r outbox.Retention) (int, error) {
 		steps = append(steps, func(ctx context.Context) (bool, error) { return p.walk(ctx, "rows_purged_to", p.rows) },
 			p.journal, p.threads, p.rulesets)
 	}
-	if r.RefusedAfter != nil {
-		for _, source := range s.names.all(kindSource) {
-			before, keep := r.RefusedAfter(source)
-			steps = append(steps, func(ctx context.Context) (bool, error) {
-				return p.refused(ctx, s.names.find(kindSource, source), nanos(before)-p.lag, keep)
-			})
-		}
+	for _, of := range p.refusals(r) {
+		steps = append(steps, func(ctx context.Context) (bool, error) { return false, p.refused(ctx, of) })
 	}
 	for _, step := range steps {
 		for more := true; more; {
@@ -221,7 +216,7 @@ func (p *purge) whatMayGo(ctx context.Context, t *tx, seq int64) (erased int, go
 		return 0, false, err
 	case finished < p.rows:
 		pendingBits(targets&^own, func(id int64) { t.tally(id, 0, -1, 0) })
-		return 1, true, t.w.erase(ctx, seq)
+		return 1, true, t.w.eraseEvent(ctx, seq)
 	case finished < p.bodies && dead == 0:
 		t.w.eraseBody.args[0].Value = seq
 		n, err := t.w.eraseBody.changed(ctx)
@@ -270,19 +265,5 @@ func (p *purge) findOldest(ctx context.Context) error {
 		p.oldest, err = oldestOf(ctx, tx)
 		p.oldest = max(1, p.oldest) // known
 		return err
-	})
-}
-
-// refused erases of one source what is too old, and all but the newest.
-func (p *purge) refused(ctx context.Context, source, before int64, keep int) (bool, error) {
-	return p.transact(ctx, func(ctx context.Context, t *tx) (int, bool, error) {
-		err := t.w.runOnce(ctx, "UPDATE refused SET received_at = ? WHERE source = ? AND received_at > ?", p.now, source, p.future)
-		if err != nil {
-			return 0, false, err
-		}
-		v := t.w.purgeRefused.args
-		v[0].Value, v[1].Value, v[2].Value, v[3].Value = source, before, int64(keep), int64(purgeStep)
-		n, err := t.w.purgeRefused.changed(ctx)
-		return int(n), n == purgeStep, err
 	})
 }

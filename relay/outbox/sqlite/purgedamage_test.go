@@ -76,12 +76,13 @@ func TestRetentionThatComesToADamagedPageStopsNothing(t *testing.T) {
 		{"events", 6, 0xff, 60, 0},
 		{"deliveries", 2, 0, 400, 0},
 		{"attempts", 2, 0xff, 400, 0},
+		{"refused", 2, 0, 0, 200},
 	} {
 		for name, r := range map[string]outbox.Retention{
 			"bodies": {Bodies: later},
 			"all":    {Bodies: later, Rows: later, RefusedAfter: func(string) (time.Time, int) { return later, 0 }},
 		} {
-			if c.table == "attempts" && name == "bodies" {
+			if (c.table == "attempts" || c.table == "refused") && name == "bodies" {
 				continue // which are not asked
 			}
 			t.Run(fmt.Sprint(c.table, " ", c.nth, " ", c.with, " ", name), func(t *testing.T) {
@@ -101,7 +102,7 @@ func TestRetentionThatComesToADamagedPageStopsNothing(t *testing.T) {
 					stored = append(stored, e)
 				}
 				left := 0
-				for _, e := range stored {
+				for _, e := range stored[:len(stored)-1] { // the last one is delivered since
 					got, err := s.Event(t.Context(), e.Event.ID)
 					if errors.Is(err, event.ErrNotFound) || err == nil && got.Body == nil && name == "bodies" {
 						continue
@@ -111,7 +112,7 @@ func TestRetentionThatComesToADamagedPageStopsNothing(t *testing.T) {
 						t.Errorf("of one that is left %d are found by its ticket (%v)", len(list), e)
 					}
 				}
-				if left == 0 || left > c.events {
+				if (left == 0) != (c.events == 0) || left > c.events {
 					t.Errorf("%d events are left, want those of the page and of those beside it", left)
 				}
 				if n := countOf(t, s, "SELECT count(*) FROM refused"); name == "all" && n > c.refused {

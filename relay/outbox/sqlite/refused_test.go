@@ -70,3 +70,23 @@ func TestDamagedRefusedOneHidesNoOther(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusedOneWhoseSourceIsNobodysIsErasedWhenItsTimeIsUp(t *testing.T) {
+	for _, damage := range []string{"source + 64", "-source"} {
+		s := openStore(t, Config{})
+		var ids event.IDs
+		_, r := canary(&ids, "Jo Canary")
+		if err := s.Write(t.Context(), &outbox.Batch{Refused: []*event.Refused{r}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.w.exec(context.WithoutCancel(t.Context()), "UPDATE refused SET source = "+damage); err != nil {
+			t.Fatal(err)
+		}
+		for i, before := range []time.Time{r.ReceivedAt, r.ReceivedAt.Add(time.Second)} {
+			n, err := s.Purge(t.Context(), outbox.Retention{RefusedAfter: func(string) (time.Time, int) { return before, 10 }})
+			if err != nil || n != i {
+				t.Errorf("%s: %d erased (%v), want %d", damage, n, err, i)
+			}
+		}
+	}
+}

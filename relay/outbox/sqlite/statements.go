@@ -16,7 +16,7 @@ type writer struct {
 	deleteAttempts, deleteRefused, deleteLate *stmt
 	eraseBody, insertLate, setMeta            *stmt
 	readFinished, readStates                  *stmt
-	purgeRefused, keepRefused, deleteJournal  *stmt
+	keepRefused, deleteJournal                *stmt
 	purgeThreads, purgeRulesets               *stmt
 }
 
@@ -111,8 +111,6 @@ func (w *writer) forPurge() []statement {
 		{&w.setMeta, 2, 0, "UPDATE meta SET v = ? WHERE k = ?"},
 		{&w.readFinished, 1, 3, "SELECT finished_at, targets, received_at FROM events WHERE seq = ?"},
 		{&w.readStates, 1, 2, "SELECT address, " + stateNow + " FROM deliveries WHERE seq = ?"},
-		{&w.purgeRefused, 4, 0, `DELETE FROM refused WHERE seq IN (SELECT seq FROM refused WHERE source = ?1 AND (received_at < ?2
-			OR seq NOT IN (SELECT seq FROM refused WHERE source = ?1 ORDER BY received_at DESC, seq DESC LIMIT ?3)) LIMIT ?4)`},
 		{&w.deleteJournal, 1, 0, "DELETE FROM journal WHERE n <= ?"},
 		{&w.purgeThreads, 2, 0, `DELETE FROM threads WHERE (target, key) IN (SELECT target, key FROM threads WHERE at < ? LIMIT ?)`},
 		{&w.purgeRulesets, 2, 0, `DELETE FROM rulesets AS r WHERE (SELECT min(since) FROM rulesets AS next WHERE next.since > r.since) < ?
