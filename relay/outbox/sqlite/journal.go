@@ -67,6 +67,18 @@ func last(b []byte) int64 {
 	return keysAt(b[len(b)-keysSize:]).seq
 }
 
+// greatest is the greatest seq in a row of the journal, whose events stand in the
+// order in which they were queued; 0 when it has none. A seq beyond the last one
+// there ever was is a flipped bit's.
+func greatest(b []byte, beyond int64) (seq int64) {
+	for ; len(b) >= keysSize; b = b[keysSize:] {
+		if k := keysAt(b); k.seq <= beyond {
+			seq = max(seq, k.seq)
+		}
+	}
+	return seq
+}
+
 // count runs a query that returns one whole number.
 func count(ctx context.Context, c *conn, sql string, args ...driver.Value) (int64, error) {
 	v, err := c.value(ctx, sql, args...)

@@ -72,6 +72,7 @@ type purge struct {
 	metAfter     int64 // the same of those that meet looks at
 	oldest       int64 // seq of an event that there is, of those up to commits; 0: not yet known
 	commits      int64
+	journalAt    int64 // commit up to which the journal was looked at
 
 	stay   map[int64]bool // seqs of those that damage keeps from being erased
 	trying int64          // seq of the one under way
@@ -232,21 +233,24 @@ func (p *purge) journal(ctx context.Context) (bool, error) {
 		return true, p.findOldest(ctx)
 	}
 	return p.transact(ctx, func(ctx context.Context, t *tx) (int, bool, error) {
-		q, upTo := t.w.journalFrom, int64(0)
-		for range purgeStep {
-			q.args[0].Value = upTo + 1
+		q, at, upTo, more := t.w.journalFrom, p.journalAt, int64(0), true
+		for i := 0; more && i < purgeStep; i++ {
+			q.args[0].Value = at + 1
 			found, err := q.row(ctx)
 			if err != nil {
 				return 0, false, err
 			}
-			if !found || q.int(0) >= p.commits || last(q.blob(1)) >= p.oldest {
-				t.w.deleteJournal.args[0].Value = upTo
-				return 0, false, t.w.deleteJournal.run(ctx)
+			seq := greatest(append([]byte(q.text(1)), q.blob(1)...), p.s.lastSeq.Load()) // a flipped bit makes it a text
+			if more = found && q.int(0) < p.commits && seq < p.oldest; !more {
+				break
 			}
-			upTo = q.int(0)
+			if at = q.int(0); seq > 0 { // what cannot be read goes with the next
+				upTo = at
+			}
 		}
+		p.journalAt = at
 		t.w.deleteJournal.args[0].Value = upTo
-		return 0, true, t.w.deleteJournal.run(ctx)
+		return 0, more, t.w.deleteJournal.run(ctx)
 	})
 }
 
