@@ -71,7 +71,10 @@ func TestThreadThatBeganWithWhomIsForgottenIsForgotten(t *testing.T) {
 		{"late", "hers too", at.Add(time.Hour), false},
 		{"slack", "somebody's", at.Add(time.Hour), true},
 		{"slack", "long ago", at.Add(-time.Hour), true},
-		{"none", "another target's", at, true},
+		{"slack", "hers, of an attempt that a kill ended before the first", at.Add(-30 * time.Second), false},
+		{"late", "hers, of an attempt that a kill ended before the last", at.Add(30 * time.Minute), false},
+		{"none", "hers, of the only attempt, which a kill ended", at, false},
+		{"elsewhere", "another target's", at, true},
 	}
 	for _, b := range begun {
 		if err := s.SaveThread(t.Context(), b.target, b.key, "1.1", b.at); err != nil {
