@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -127,5 +128,24 @@ func TestWhatAPurgeLeftInTheLogIsErasedByTheNextOneThoughThatErasesNothingItself
 			t.Errorf("after purge %d the body is in the files: %t", want+1, there)
 		}
 		done()
+	}
+}
+
+func TestSaltInTheClearThatAReaderKeepsInTheLogIsErasedByTheNextPurge(t *testing.T) {
+	t.Parallel() // it waits for the reader
+	path := filepath.Join(t.TempDir(), "relay.db")
+	s := openStore(t, Config{Path: path})
+	salt := bytes.Clone(s.salt)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	done := readForLong(t, path)
+	s = openStore(t, Config{Path: path, Keys: [][]byte{testKey(1)}})
+	done()
+	if _, err := s.Purge(t.Context(), outbox.Retention{}); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(contents(t, path), salt) {
+		t.Error("it is still there")
 	}
 }

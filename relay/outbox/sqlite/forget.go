@@ -84,6 +84,7 @@ func (h *hers) erase(ctx context.Context, some []event.ID, done *outbox.Forgotte
 	if err != nil {
 		return err
 	}
+	h.s.unclear.Store(true)
 	done.Events += len(some)
 	done.Discarded += len(open)
 	return nil

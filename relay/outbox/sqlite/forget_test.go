@@ -112,6 +112,9 @@ func TestWhoReadsAllTheTimeKeepsForgettingFromBeingDone(t *testing.T) {
 	if _, err := s.Forget(ctx, f); err == nil {
 		t.Error("it is done, though what was erased is still in the write-ahead log")
 	}
+	if !s.unclear.Load() {
+		t.Error("no purge will empty the write-ahead log")
+	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}

@@ -47,6 +47,7 @@ func (h *hers) eraseRefused(ctx context.Context, done *outbox.Forgotten) error {
 		if err != nil {
 			return err
 		}
+		h.s.unclear.Store(true)
 		done.Refused += len(some)
 	}
 	return nil

@@ -113,7 +113,10 @@ func (s *Store) unlock(ctx context.Context, c *conn) error {
 		_ = c.exec(ctx, "ROLLBACK") // err says more
 		return fault("note the keys", err)
 	}
-	_, _ = c.value(ctx, "PRAGMA wal_checkpoint(TRUNCATE)") // of the salt in the clear; should a reader be there, the next one does it
+	// of the salt in the clear; should a reader be there, the next purge does it
+	if busy, err := c.value(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil || busy != int64(0) {
+		s.unclear.Store(true)
+	}
 	return nil
 }
 
