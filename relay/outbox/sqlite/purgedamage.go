@@ -152,7 +152,7 @@ func (p *purge) lateOnes(ctx context.Context, tx *sql.Tx) (seqs []int64, more bo
 	for _, seq := range all {
 		p.lateAfter = seq
 		var is sql.NullBool
-		switch err := tx.QueryRowContext(ctx, "SELECT "+ready+" FROM events e WHERE seq = ?", append(slices.Clone(args), seq)...).Scan(&is); { //nolint:gosec // of constants
+		switch err := tx.QueryRowContext(ctx, "SELECT "+ready+" FROM events e WHERE seq = ?", append(slices.Clone(args), seq)...).Scan(&is); {
 		case damage(err):
 			p.stay[seq] = true
 		case err != nil && !errors.Is(err, sql.ErrNoRows):
