@@ -111,18 +111,18 @@ func (l *lane) enqueue(c *claimed) (n int) {
 // claimRetries fetches deliveries whose next attempt is due, in batches: not
 // before a fraction of the schedule's first delay has passed since the last time.
 func (l *lane) claimRetries(ctx context.Context) error {
-	q, now, ok := l.query()
+	q, _, ok := l.query()
 	if !ok {
 		return nil
 	}
 	q.Limit = l.room() + l.tried + 1
 	q.AfterSeq = math.MaxInt64 // none of those never tried
 	gap := min(max(l.spec.Retry.Initial/4, 10*time.Millisecond), time.Second)
-	before := l.nextRetry
 	l.nextRetry = time.Time{} // commits during the claim set it
 	l.mu.Unlock()
 
 	err := l.claim(ctx, q, func(c claimed) {
+		now := l.d.now() // the clock may have been set back meanwhile
 		if n := l.enqueue(&c); c.full || n < len(c.rows) {
 			l.nextRetry = now
 			return
@@ -132,7 +132,7 @@ func (l *lane) claimRetries(ctx context.Context) error {
 	})
 	if err != nil {
 		l.mu.Lock()
-		l.nextRetry = earlier(l.nextRetry, before)
+		l.nextRetry = earlier(l.nextRetry, l.d.now())
 		l.mu.Unlock()
 	}
 	return err
@@ -141,7 +141,7 @@ func (l *lane) claimRetries(ctx context.Context) error {
 // claimFresh fetches deliveries never tried, in the order of their events, and
 // after them retries that are due. Offers that come meanwhile move after back.
 func (l *lane) claimFresh(ctx context.Context) error {
-	q, now, ok := l.query()
+	q, _, ok := l.query()
 	if !ok {
 		return nil
 	}
@@ -155,7 +155,7 @@ func (l *lane) claimFresh(ctx context.Context) error {
 		n := l.enqueue(&c)
 		switch {
 		case n < len(c.rows):
-			l.nextRetry = now
+			l.nextRetry = l.d.now()
 			if p := &c.rows[n]; p.Attempts == 0 {
 				l.after = min(l.after, p.Key.Event.Seq()-1)
 			}
@@ -192,7 +192,7 @@ func (l *lane) pullForward(ctx context.Context) error {
 		l.pull = 0
 	}
 	if n > 0 {
-		l.nextRetry, l.retryGate = now, time.Time{}
+		l.nextRetry, l.retryGate = l.d.now(), time.Time{}
 	}
 	return nil
 }

@@ -30,6 +30,37 @@ func TestRetryPlannedByAClockThatWasAheadIsMadeWithinRetryMaxOfItsCorrection(t *
 	})
 }
 
+func TestRetriesAreMadeInTimeThoughTheClockIsSetBackWhileTheyAreRead(t *testing.T) {
+	for _, reading := range []int{1, 2, 3} {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.gain.Store(int64(clockAhead))
+			w.run([]Lane{{Name: "hook", Target: w.target(func(m *target.Message) target.Result {
+				if m.Attempt <= reading {
+					return busy(m)
+				}
+				return takes(m)
+			})}}, slowest)
+			n := 0
+			w.with(func() {
+				w.onClaim = func() {
+					if n++; n == reading {
+						w.gain.Store(0)
+						w.d.now()                   // whoever asks first notices
+						time.Sleep(2 * time.Second) // housekeeping takes it back meanwhile
+					}
+				}
+			})
+			w.accept("hook")
+			w.pass(time.Hour)
+			w.accept("hook")
+			w.pass(2 * time.Hour)
+			if s := w.status("hook"); n < reading || s.Delivered != 2 {
+				t.Errorf("while it was read the %d. time of %d: %+v", reading, n, s)
+			}
+		})
+	}
+}
+
 func TestRetriesOfManyAreBroughtForwardWhileTheTargetIsHeld(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.gain.Store(int64(clockAhead))

@@ -63,6 +63,7 @@ func (l *lane) sweep(ctx context.Context) error {
 
 	var ends []*ending
 	err := l.claim(ctx, q, func(c claimed) {
+		now := l.d.now() // the clock may have been set back meanwhile
 		if l.spec != s { // a reload came in between
 			l.sweepAt = now
 			return
