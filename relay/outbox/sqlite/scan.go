@@ -158,7 +158,7 @@ func (sc *scanner) search(ctx context.Context, before int64) (seqs []int64, err 
 	f := &sc.f
 	want := keys{ticket: textKey(f.Ticket), subject: textKey(f.ID), person: personKey(sc.want.person)}
 	needle := []byte{} // in all, where the table is damaged
-	switch {           // the most telling one; SQLite looks for its bytes
+	switch {           // the most telling one; SQLite looks for its bytes, in a text of which a flipped bit made one too
 	case want.ticket != 0:
 		needle = binary.BigEndian.AppendUint32(nil, want.ticket)
 	case want.subject != 0:
@@ -166,7 +166,7 @@ func (sc *scanner) search(ctx context.Context, before int64) (seqs []int64, err 
 	case want.person != 0:
 		needle = binary.BigEndian.AppendUint16(nil, want.person)
 	}
-	rows, err := sc.tx.QueryContext(ctx, "SELECT keys FROM journal WHERE instr(keys, ?) > 0 ORDER BY n DESC", needle)
+	rows, err := sc.tx.QueryContext(ctx, "SELECT keys FROM journal WHERE instr(CAST(keys AS BLOB), ?) > 0 ORDER BY n DESC", needle)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (r *row) endedAtOnce(id int64) bool {
 // journalHas is of a seq that an index lists and the table does not have: what was
 // stored stands in the journal, and then it is the row that is damaged, or one that
 // hides it. An index made anew from such a table cannot be changed with it any more.
-const journalHas = "SELECT count(*) FROM journal WHERE instr(keys, ?) > 0"
+const journalHas = "SELECT count(*) FROM journal WHERE instr(CAST(keys AS BLOB), ?) > 0"
 
 func seqBytes(seq int64) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(seq)) //nolint:gosec // bits
