@@ -76,6 +76,12 @@ func TestCommandsDoWhatTheirScriptsSay(t *testing.T) {
 			e.Setenv("RELAY_ADMIN_LISTEN", admin)
 			return startHooks(e)
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "watched" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return racetest.Watched, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready":  ready,
 			"reload": reload,

@@ -271,6 +271,9 @@ func count(b bool) int {
 }
 
 func TestAFileThatIsNoWholeStoreIsRefusedOrServed(t *testing.T) {
+	if asked(t) == sample {
+		lacks(t, "some time: each is opened, served and salvaged")
+	}
 	b := newBacklog(t)
 	foreign := foreignDatabase(t)
 	cut := func(suffix string, part int) func(string, []byte) []byte {

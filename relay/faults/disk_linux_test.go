@@ -95,15 +95,18 @@ func TestAnErrorOfTheDiskLosesNothingAndIsOverByItself(t *testing.T) {
 			ks = append(ks, k)
 		}
 	default:
-		ks = []int{1, 9, 40, 90}
+		ks = []int{9, 1, 40, 90}
 	}
 	for _, fault := range []struct{ call, error string }{{"fsync", "EIO"}, {"pwrite64", "EIO"}, {"pwrite64", "ENOSPC"}, {"pwrite64", "EROFS"}} {
 		t.Run(fault.call+" "+fault.error, func(t *testing.T) {
 			var all trial
 			lived := 0
-			for _, k := range ks {
+			for i, k := range ks {
 				when := fmt.Sprint(k)
-				if fault.error == "EROFS" {
+				if fault.error == "EROFS" { // takes longest
+					if asked(t) == short && i > 1 {
+						break
+					}
 					when = fmt.Sprintf("%d..%d", k, k+4) // read-only for a while; strace counts for each thread
 				}
 				one := failDisk(t, fmt.Sprintf("inject=%s:error=%s:when=%s", fault.call, fault.error, when))
