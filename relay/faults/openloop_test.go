@@ -97,14 +97,14 @@ func (f *flood) wait() {
 
 func (f *flood) send(ctx context.Context, due time.Time) {
 	f.mu.Lock()
-	if n := len(f.idle); n > 0 {
-		c := f.idle[n-1]
-		f.idle = f.idle[:n-1]
+	for len(f.idle) > 0 {
+		c := f.idle[len(f.idle)-1]
+		f.idle = f.idle[:len(f.idle)-1]
 		f.mu.Unlock()
-		if !f.write(c, due) {
-			f.load.note("", 0, "", 0) // closed meanwhile, and nobody reads from it
+		if f.write(c, due) {
+			return
 		}
-		return
+		f.mu.Lock() // it was closed while it was idle: another one
 	}
 	defer f.mu.Unlock()
 	if f.open == f.most {
