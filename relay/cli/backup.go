@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 
@@ -21,7 +20,7 @@ through, and is on disk, before there is a FILE. What is encrypted stays so: kee
 the keys as well, and elsewhere.
 
 To restore, stop the relay, put the copy where store.url points, and remove the
-files beside it that begin with its name.
+-wal, -shm and .mark of the old one beside it.
 
 A person that is forgotten later is still in the copy.
 
@@ -74,10 +73,7 @@ func soFar(into string, looked int64) (n int, at string) {
 	if looked > 0 {
 		return int(looked), "events looked through"
 	}
-	if info, err := os.Stat(into); err == nil {
-		n = int(info.Size() >> 20)
-	}
-	return n, "MiB copied"
+	return int(sqlite.Unfinished(into) >> 20), "MiB copied"
 }
 
 // noFolder reports whether the copy's folder is not there. Backup names the copy's path, and not the store's.

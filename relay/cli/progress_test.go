@@ -36,7 +36,11 @@ func TestBackupShowsWhatIsCopiedAndThenWhatIsLookedThrough(t *testing.T) {
 		}
 	}
 	want(0, 0, "MiB copied")
-	if err := os.WriteFile(into, make([]byte, 3<<20), 0o600); err != nil {
+	unfinished := filepath.Join(filepath.Dir(into), ".invitation-relay-unfinished-1")
+	if err := os.Mkdir(unfinished, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(unfinished, "relay.db"), make([]byte, 3<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want(0, 3, "MiB copied")

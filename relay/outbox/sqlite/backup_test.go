@@ -57,7 +57,16 @@ func TestBackupSaysHowManyEventsItHasLookedThrough(t *testing.T) {
 	var ids event.IDs
 	fill(t, s, &ids, 3)
 	var said []int
-	got, err := Backup(t.Context(), s.cfg.Path, filepath.Join(t.TempDir(), "copy"), func(events int) { said = append(said, events) })
+	into := filepath.Join(t.TempDir(), "copy")
+	got, err := Backup(t.Context(), s.cfg.Path, into, func(events int) {
+		said = append(said, events)
+		if n := Unfinished(into); n < 4096 {
+			t.Errorf("%d bytes are there before it is finished", n)
+		}
+	})
+	if n := Unfinished(into); n != 0 {
+		t.Errorf("%d bytes are unfinished when it is", n)
+	}
 	if err != nil || got.Events != 3 || !slices.Equal(said, []int{1, 2, 3}) {
 		t.Errorf("%+v (%v), and it said %v", got, err, said)
 	}

@@ -10,6 +10,8 @@ import (
 // unfinishedName begins the names of folders for what is not finished.
 const unfinishedName = ".invitation-relay-unfinished-"
 
+const unfinishedFile = "relay.db"
+
 // unfinished is a folder in which a store is made that is to stand beside it: under
 // its own name it never is half of one, whatever ends the process. Nobody but this
 // user may enter it.
@@ -54,8 +56,21 @@ func removeLeft(beside string) {
 	}
 }
 
+// Unfinished is the size in bytes of what Backup has made so far of a copy that is
+// to be at into: 0 before there is any, and when it is finished. It is for showing
+// that something goes on.
+func Unfinished(into string) (size int64) {
+	found, _ := filepath.Glob(filepath.Join(filepath.Dir(into), unfinishedName+"*", unfinishedFile))
+	for _, file := range found {
+		if n, err := sizeOf(file); err == nil {
+			size = max(size, n)
+		}
+	}
+	return size
+}
+
 // file is the store until it is finished.
-func (u *unfinished) file() string { return filepath.Join(u.folder, "relay.db") }
+func (u *unfinished) file() string { return filepath.Join(u.folder, unfinishedFile) }
 
 // finish gives what is whole, and on disk, its name, unless somebody has that. SQLite
 // does not say when closing leaves something beside the file, as on a full disk.
